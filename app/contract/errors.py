@@ -1,0 +1,127 @@
+"""Every error that a caller can meet, with its HTTP status and its code.
+
+DarkroomError                500 internal
+├── RequestRejected          400, the caller's: retrying does not help
+│   ├── InvalidField         422, names the field
+│   ├── ModelNotFound        422, the field is `model`
+│   ├── JobNotFound          404
+│   ├── ImageNotFound        404
+│   └── JobConflict          409
+├── Overloaded               503, with Retry-After
+│   ├── QueueFull
+│   └── RedisUnavailable
+└── GenerationFailed         recorded on the job, never an answer over HTTP
+    ├── OutOfMemory
+    ├── DeadlinePassed
+    ├── OutputUnstored
+    └── WorkerLost
+"""
+
+from typing import ClassVar
+
+
+class DarkroomError(Exception):
+    """Raised when Darkroom itself is at fault."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    field: str | None = None
+
+
+class RequestRejected(DarkroomError):
+    """Raised when a request cannot be served as it was sent."""
+
+    status = 400
+    code = "bad_request"
+
+
+class InvalidField(RequestRejected):
+    """Raised when one field of the request is at fault; `field` is its dotted path."""
+
+    status = 422
+    code = "invalid_field"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ModelNotFound(InvalidField):
+    """Raised when the catalogue does not hold the model."""
+
+    code = "model_not_found"
+
+    def __init__(self, model: str, known: list[str]) -> None:
+        super().__init__("model", f"There is no model {model!r}; the catalogue holds {', '.join(known)}.")
+
+
+class JobNotFound(RequestRejected):
+    """Raised when no job has this id, or it is no longer kept."""
+
+    status = 404
+    code = "job_not_found"
+
+
+class ImageNotFound(RequestRejected):
+    """Raised when the job has no such image."""
+
+    status = 404
+    code = "image_not_found"
+
+
+class JobConflict(RequestRejected):
+    """Raised when the id already belongs to a job with another body."""
+
+    status = 409
+    code = "job_conflict"
+
+
+class Overloaded(DarkroomError):
+    """Raised when the service cannot take the request now; `retry_after_s` says when to come again."""
+
+    status = 503
+    code = "overloaded"
+    retry_after_s: ClassVar[int] = 5
+
+
+class QueueFull(Overloaded):
+    """Raised when the model's queue holds as many jobs as it may."""
+
+    code = "queue_full"
+
+
+class RedisUnavailable(Overloaded):
+    """Raised when Redis does not answer."""
+
+    code = "redis_unavailable"
+    retry_after_s = 2
+
+
+class GenerationFailed(DarkroomError):
+    """Raised when a job's pictures could not be made."""
+
+    code = "generation_failed"
+
+
+class OutOfMemory(GenerationFailed):
+    """Raised when the job does not fit into the device's memory even alone."""
+
+    code = "out_of_memory"
+
+
+class DeadlinePassed(GenerationFailed):
+    """Raised when the job took longer than it may."""
+
+    code = "deadline_passed"
+
+
+class OutputUnstored(GenerationFailed):
+    """Raised when the pictures were made and could not be stored."""
+
+    code = "output_unstored"
+
+
+class WorkerLost(GenerationFailed):
+    """Raised when the job took its worker down as often as a job may."""
+
+    code = "worker_lost"

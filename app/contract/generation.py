@@ -1,0 +1,74 @@
+"""What is asked for: as the caller sends it, and as the worker reads it."""
+
+import secrets
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+PROMPT_MAX_CHARS = 8_000
+SEED_MAX = 2**63 - 1
+DRAWN_SEED_MAX = 2**32 - 1  # short enough to be read out, exact in every JSON parser
+
+Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS)]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+
+
+class Output(BaseModel):
+    """How the pictures are encoded; `quality` counts for jpeg and webp."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    format: Literal["png", "jpeg", "webp"] = "png"
+    quality: int = Field(default=90, ge=1, le=100)
+
+
+class GenerationRequest(BaseModel):
+    """The body of `POST /v1/jobs`; what is left out is filled from the model's defaults."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"prompt": "a cat wearing a space helmet", "seed": 7}]},
+    )
+
+    model: str | None = Field(default=None, max_length=128)
+    prompt: Prompt
+    negative_prompt: Prompt = ""
+    width: int | None = Field(default=None, ge=1)
+    height: int | None = Field(default=None, ge=1)
+    num_images: int = Field(default=1, ge=1)
+    num_inference_steps: int | None = Field(default=None, ge=1)
+    guidance_scale: float | None = Field(default=None, ge=0)
+    seed: int | None = Field(default=None, ge=0, le=SEED_MAX, description="Picture n has seed + n.")
+    scheduler: str | None = Field(default=None, max_length=128)
+    output: Output = Output()
+    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=16)
+
+
+class Generation(BaseModel):
+    """A request with every default filled in and the seed drawn: all that a worker needs to make the same pictures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    num_images: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    scheduler: str
+    output: Output
+    metadata: dict[str, str]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [(self.seed + n) % (SEED_MAX + 1) for n in range(self.num_images)]
+
+
+def draw_seed() -> int:
+    return secrets.randbelow(DRAWN_SEED_MAX + 1)

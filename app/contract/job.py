@@ -1,0 +1,123 @@
+"""What became of a request: the `job` of the API, read from rq's record."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from app.contract.generation import Generation
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
+
+
+class Progress(BaseModel):
+    """How far a running job is: all its pictures develop together, step by step."""
+
+    step: int = 0
+    total_steps: int
+
+
+class StoredImage(BaseModel):
+    """One picture as the worker stored it; `key` is its place in the storage."""
+
+    key: str
+    content_type: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+    seed: int
+
+
+class Development(BaseModel):
+    """What a worker returns for a job that succeeded; rq keeps it as the job's result."""
+
+    images: list[StoredImage]
+    warnings: list[str] = Field(default_factory=list)
+    timings: dict[str, float] = Field(default_factory=dict, description="Seconds by part.")
+
+
+class JobError(BaseModel):
+    code: str
+    message: str
+
+
+class JobRecord(BaseModel):
+    """A job as it stands in Redis, with nothing that depends on who asks."""
+
+    id: str
+    status: JobStatus
+    generation: Generation
+    progress: Progress
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempt: int = Field(default=0, description="How often a worker has started it.")
+    development: Development | None = None
+    error: JobError | None = None
+
+
+class Image(BaseModel):
+    """One picture as a caller sees it."""
+
+    index: int
+    url: str
+    content_type: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+    seed: int
+
+
+class Job(BaseModel):
+    """The one resource of the native API."""
+
+    id: str
+    object: Literal["job"] = "job"
+    status: JobStatus
+    model: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    attempt: int
+    progress: Progress
+    request: Generation
+    images: list[Image]
+    warnings: list[str]
+    timings: dict[str, float]
+    error: JobError | None
+    urls: dict[str, str]
+
+    @classmethod
+    def of(cls, record: JobRecord) -> "Job":
+        self_url = f"/v1/jobs/{record.id}"
+        development = record.development or Development(images=[])
+        return cls(
+            model=record.generation.model,
+            request=record.generation,
+            images=[
+                Image(index=n, url=f"{self_url}/images/{n}", **image.model_dump(exclude={"key"}))
+                for n, image in enumerate(development.images)
+            ],
+            warnings=development.warnings,
+            timings=development.timings,
+            urls={"self": self_url, "cancel": f"{self_url}/cancel"},
+            **_same_fields(record),
+        )
+
+
+def _same_fields(record: JobRecord) -> dict[str, Any]:
+    names = ("id", "status", "created_at", "started_at", "ended_at", "attempt", "progress", "error")
+    return {name: getattr(record, name) for name in names}

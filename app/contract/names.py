@@ -1,0 +1,18 @@
+"""Every name that the front end and the workers share in Redis; rq's own keys are built by rq."""
+
+JOB_FUNCTION = "worker.task.develop"
+WAKE_CHANNEL = "darkroom:wake"
+
+
+def queue_name(model: str) -> str:
+    return f"darkroom-{model}"
+
+
+def lease_key(worker: str) -> str:
+    """The key that exists as long as the worker lives."""
+    return f"darkroom:lease:{worker}"
+
+
+def announcement_key(worker: str) -> str:
+    """The worker's own word on its models, device and engine, in JSON; it ends with the lease."""
+    return f"darkroom:worker:{worker}"

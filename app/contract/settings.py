@@ -1,0 +1,54 @@
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+UNIX_SOCKET_MAX_BYTES = 100  # Linux allows 107
+
+
+class Settings(BaseSettings):
+    """All settings, each from `DARKROOM_<NAME>` in the environment or from `.env`; a wrong value stops the start."""
+
+    model_config = SettingsConfigDict(env_prefix="DARKROOM_", env_file=".env", extra="ignore", frozen=True)
+
+    state_dir: Path = Field(default=Path("state"), description="Where the embedded Redis and the pictures live.")
+    redis_url: str | None = Field(default=None, description="Unset: the Redis that `darkroom up` starts.")
+    storage_url: str | None = Field(default=None, description="Unset: the folder `images` of the state folder.")
+    catalogue: Path | None = Field(default=None, description="A models.toml; unset: the embedded model alone.")
+
+    host: str = Field(default="127.0.0.1", description="Where the API listens.")
+    port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
+    max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="A larger request body is refused.")
+    max_queued: int = Field(default=1_000, ge=1, description="Jobs that wait per model; the next gets a 503.")
+    retention_s: int = Field(default=86_400, ge=60, description="How long an ended job and its pictures are kept.")
+    job_timeout_s: int = Field(default=600, ge=1, description="A job that runs longer fails.")
+
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        default="auto", description="auto: float16 on a GPU, float32 on a CPU."
+    )
+    max_rows: int = Field(default=32, ge=1, description="Rows of one forward pass; guidance takes two a picture.")
+    max_jobs: int = Field(default=16, ge=1, description="Jobs that one worker develops at once.")
+    lease_s: float = Field(default=4.0, ge=0.5, description="A worker that is silent for so long is taken for dead.")
+    grace_s: float = Field(default=30.0, ge=0, description="How long a stopping worker goes on with its jobs.")
+
+    @property
+    def redis_socket(self) -> Path:
+        """The embedded Redis listens here: in the state folder, unless its path is too long for a socket."""
+        socket = self.state_dir.resolve() / "redis.sock"
+        if len(os.fsencode(socket)) <= UNIX_SOCKET_MAX_BYTES:
+            return socket
+        digest = hashlib.sha256(os.fsencode(socket)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"darkroom-{os.getuid()}-{digest}" / "redis.sock"
+
+    @property
+    def redis_address(self) -> str:
+        return self.redis_url or f"unix://{self.redis_socket}"
+
+    @property
+    def storage_address(self) -> str:
+        return self.storage_url or (self.state_dir.resolve() / "images").as_uri()

@@ -1,0 +1,21 @@
+"""Where the pictures are kept: a folder, S3, GCS or Azure, by the address alone."""
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+
+class Storage:
+    """Pictures by key; a key is written once and never changed."""
+
+    def __init__(self, url: str) -> None:
+        self._store: ObjectStore = from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        # a folder keeps no attributes and obstore refuses them there
+        attributes = None if isinstance(self._store, LocalStore) else {"Content-Type": content_type}
+        obstore.put(self._store, key, content, attributes=attributes)
+
+    async def get(self, key: str) -> bytes:
+        """Raises FileNotFoundError."""
+        answer = await obstore.get_async(self._store, key)
+        return bytes(await answer.bytes_async())
