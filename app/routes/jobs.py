@@ -1,0 +1,77 @@
+import hashlib
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.conditional import has_already
+from app.contract.errors import ImageNotFound
+from app.contract.generation import GenerationRequest
+from app.contract.job import Job, JobRecord
+from app.dependencies import ImageIndex, JobId, TheCatalogue, TheStorage, TheStore, require_json
+from app.problems import RESPONSES
+from app.submission import submit
+
+POLL_AGAIN_S = 1
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
+
+
+@router.post("", status_code=202, response_model=Job, dependencies=[Depends(require_json)])
+async def create_job(body: GenerationRequest, catalogue: TheCatalogue, store: TheStore) -> Response:
+    """Admits a job and answers at once; the seed that was drawn is in the answer."""
+    record = await submit(body, catalogue, store)
+    answer = _job_answer(record)
+    answer.status_code = 202
+    answer.headers["Location"] = f"/v1/jobs/{record.id}"
+    return answer
+
+
+@router.get("/{job_id}", response_model=Job, responses={304: {"description": "As it was"}})
+async def read_job(job_id: JobId, request: Request, store: TheStore) -> Response:
+    answer = _job_answer(await store.find(job_id))
+    if has_already(request, answer.headers["ETag"]):
+        del answer.headers["content-length"], answer.headers["content-type"]
+        answer.status_code, answer.body = 304, b""
+    return answer
+
+
+@router.post("/{job_id}/cancel", response_model=Job)
+async def cancel_job(job_id: JobId, store: TheStore) -> Response:
+    """Cancels a job that waits or runs; a job that has ended stays as it is."""
+    return _job_answer(await store.cancel(job_id))
+
+
+@router.get(
+    "/{job_id}/images/{index}",
+    response_class=Response,
+    responses={200: {"content": {"image/*": {}}}, 304: {"description": "As it was"}},
+)
+async def read_image(
+    job_id: JobId, index: ImageIndex, request: Request, store: TheStore, storage: TheStorage
+) -> Response:
+    """The bytes of one picture."""
+    record = await store.find(job_id)
+    images = record.development.images if record.development else []
+    if index >= len(images):
+        raise ImageNotFound(f"Job {job_id} is {record.status} and has {len(images)} images; there is no image {index}.")
+    image = images[index]
+    headers = {
+        "ETag": f'"{image.sha256}"',
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": f'inline; filename="{job_id}-{index}.{image.content_type.removeprefix("image/")}"',
+    }
+    if has_already(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    try:
+        content = await storage.get(image.key)
+    except FileNotFoundError:
+        raise ImageNotFound(f"Image {index} of job {job_id} is no longer kept.") from None
+    return Response(content, headers=headers, media_type=image.content_type)
+
+
+def _job_answer(record: JobRecord) -> Response:
+    content = Job.of(record).model_dump_json().encode()
+    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
+    if not record.status.is_terminal:
+        headers["Retry-After"] = str(POLL_AGAIN_S)
+    return Response(content, headers=headers, media_type="application/json")

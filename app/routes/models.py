@@ -1,0 +1,65 @@
+from typing import Literal
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel
+
+from app.contract.announcement import Announcement
+from app.contract.catalogue import Catalogue, Defaults, Limits, Model
+from app.dependencies import StartedAt, TheCatalogue, TheStore
+from app.problems import RESPONSES
+
+router = APIRouter(prefix="/v1/models", tags=["models"], responses=RESPONSES)
+
+
+class Traits(BaseModel):
+    """What Darkroom says of a model beyond OpenAI's shape."""
+
+    state: Literal["warm", "cold"]
+    is_default: bool
+    description: str
+    defaults: Defaults
+    limits: Limits
+    schedulers: list[str]
+    never_stacked: list[str]
+
+
+class ModelEntry(BaseModel):
+    """A model in the shape of OpenAI's list."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "darkroom"
+    darkroom: Traits
+
+
+class ModelList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[ModelEntry]
+
+
+@router.get("")
+async def list_models(catalogue: TheCatalogue, store: TheStore, started_at: StartedAt) -> ModelList:
+    announcements = await store.announcements()
+    return ModelList(data=[_entry(model, catalogue, announcements, started_at) for model in catalogue.models.values()])
+
+
+@router.get("/{model_id:path}")
+async def read_model(model_id: str, catalogue: TheCatalogue, store: TheStore, started_at: StartedAt) -> ModelEntry:
+    if model_id not in catalogue.models:
+        raise HTTPException(404)
+    return _entry(catalogue.models[model_id], catalogue, await store.announcements(), started_at)
+
+
+def _entry(model: Model, catalogue: Catalogue, announcements: list[Announcement], started_at: int) -> ModelEntry:
+    warm = [each for each in announcements if model.name in each.models]
+    traits = Traits(
+        state="warm" if warm else "cold",
+        is_default=model.name == catalogue.default,
+        description=model.description,
+        defaults=model.defaults,
+        limits=model.limits,
+        schedulers=model.schedulers,
+        never_stacked=sorted({reason for each in warm for reason in each.never_stacked}),
+    )
+    return ModelEntry(id=model.name, created=started_at, darkroom=traits)
