@@ -1,0 +1,206 @@
+"""Jobs in Redis as the front end sees them: rq's hash is the record, and there is no second one."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import redis.asyncio
+from pydantic import BaseModel
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from rq import Queue, job, results
+from rq.defaults import RQ_KEY_PREFIX
+from rq.executions import ExecutionRegistry
+from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
+from rq.scripts import _build_hset_args
+from rq.serializers import JSONSerializer
+from rq.utils import current_timestamp, now, utcformat
+from rq.worker_registration import REDIS_WORKER_KEYS
+
+from app.contract import names
+from app.contract.announcement import Announcement
+from app.contract.errors import GenerationFailed, InvalidField, JobConflict, JobNotFound, QueueFull, RedisUnavailable
+from app.contract.generation import Generation
+from app.contract.job import Development, JobError, JobRecord, JobStatus, Progress
+
+SCRIPTS = Path(__file__).with_name("scripts")
+STATUSES = {
+    job.JobStatus.STARTED: JobStatus.RUNNING,
+    job.JobStatus.FINISHED: JobStatus.SUCCEEDED,
+    job.JobStatus.FAILED: JobStatus.FAILED,
+    job.JobStatus.STOPPED: JobStatus.FAILED,
+    job.JobStatus.CANCELED: JobStatus.CANCELED,
+}
+
+
+class QueueCounts(BaseModel):
+    """A model's jobs by status; ended ones are counted as long as they are kept."""
+
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    canceled: int
+
+
+class JobStore:
+    """Admits, finds, cancels and counts jobs; the client must not decode answers."""
+
+    def __init__(self, redis: redis.asyncio.Redis, *, max_queued: int, retention_s: int, job_timeout_s: int) -> None:
+        self._redis = redis
+        self._max_queued = max_queued
+        self._retention_s = retention_s
+        self._job_timeout_s = job_timeout_s
+        self._admit = redis.register_script((SCRIPTS / "admit.lua").read_text())
+        self._cancel = redis.register_script((SCRIPTS / "cancel.lua").read_text())
+
+    async def admit(self, generation: Generation, job_id: str | None = None) -> JobRecord:
+        """Puts the job into its model's queue; the same id and generation again give the job that is there.
+
+        Raises InvalidField, QueueFull, JobConflict and RedisUnavailable.
+        """
+        new = self._build(generation, job_id or uuid.uuid4().hex)
+        queue = Queue(new.origin, connection=new.connection)
+        keys = [new.key, queue.key, queue.redis_queues_keys]
+        with _redis_errors():
+            answer = await self._admit(keys, [new.id, self._max_queued, names.WAKE_CHANNEL, *_build_hset_args(new)])  # type: ignore[no-untyped-call]
+        if answer == b"full":
+            raise QueueFull(f"{self._max_queued} jobs wait for {generation.model} already.")
+        if answer == b"known":
+            return await self._find_same(new.id, generation)
+        return read_record(new, attempt=0, newest=[])
+
+    async def find(self, job_id: str) -> JobRecord:
+        """Raises JobNotFound and RedisUnavailable."""
+        found = self._empty(job_id)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(found.key)
+            pipeline.xrevrange(results.Result.get_key(job_id), count=1)  # type: ignore[no-untyped-call]
+            with _redis_errors():
+                fields, newest = await pipeline.execute()
+        if not fields:
+            raise _not_found(job_id)
+        found.restore(fields)
+        if found.func_name != names.JOB_FUNCTION:
+            raise _not_found(job_id)  # somebody else's job in the same Redis
+        return read_record(found, attempt=int(fields.get(b"darkroom_attempt", 0)), newest=newest)
+
+    async def cancel(self, job_id: str) -> JobRecord:
+        """Ends the job if it has not ended yet; its worker drops it with the next beat.
+
+        Raises JobNotFound and RedisUnavailable.
+        """
+        keys = [self._empty(job_id).key, ExecutionRegistry.key_template.format(job_id)]
+        moment = now()
+        with _redis_errors():
+            await self._cancel(
+                keys, [RQ_KEY_PREFIX, job_id, utcformat(moment), int(moment.timestamp()), self._retention_s]
+            )
+        return await self.find(job_id)
+
+    async def announcements(self) -> list[Announcement]:
+        """What every live worker says of itself.
+
+        Raises RedisUnavailable.
+        """
+        with _redis_errors():
+            keys = await cast(Any, self._redis.smembers(REDIS_WORKER_KEYS))
+            workers = sorted(key.decode().rpartition(":")[2] for key in keys)
+            said = await self._redis.mget([names.announcement_key(worker) for worker in workers]) if workers else []
+        return [Announcement.model_validate_json(announcement) for announcement in said if announcement]
+
+    async def counts(self, models: Sequence[str]) -> dict[str, QueueCounts]:
+        """Counts in one round trip and changes nothing: rq's own counting fails abandoned jobs on the way.
+
+        Raises RedisUnavailable.
+        """
+        kept_from = current_timestamp() - self._retention_s
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for queue in map(names.queue_name, models):
+                pipeline.llen(Queue.redis_queue_namespace_prefix + queue)
+                pipeline.zcard(StartedJobRegistry.key_template.format(queue))
+                pipeline.zcount(FinishedJobRegistry.key_template.format(queue), current_timestamp(), "+inf")
+                pipeline.zcount(FailedJobRegistry.key_template.format(queue), current_timestamp(), "+inf")
+                pipeline.zcount(CanceledJobRegistry.key_template.format(queue), kept_from, "+inf")
+            with _redis_errors():
+                counts = iter(await pipeline.execute())
+        return {model: QueueCounts(**{status: next(counts) for status in QueueCounts.model_fields}) for model in models}
+
+    async def _find_same(self, job_id: str, generation: Generation) -> JobRecord:
+        record = await self.find(job_id)
+        if record.generation != generation:
+            raise JobConflict(f"The job {job_id} exists and asks for something else.")
+        return record
+
+    def _build(self, generation: Generation, job_id: str) -> job.Job:
+        if not job.JOB_ID_PATTERN.fullmatch(job_id):
+            raise InvalidField("id", "An id is made of letters, digits, dashes and underscores.")
+        new = job.Job.create(
+            names.JOB_FUNCTION,
+            args=[generation.model_dump(mode="json")],
+            id=job_id,
+            connection=cast(Any, self._redis),  # rq keeps it and does not use it here
+            origin=names.queue_name(generation.model),
+            description="generate",  # rq's default holds the prompt
+            status=job.JobStatus.QUEUED,
+            timeout=self._job_timeout_s,
+            result_ttl=self._retention_s,
+            failure_ttl=self._retention_s,
+            serializer=JSONSerializer,
+        )
+        new.enqueued_at = new.created_at
+        return new
+
+    def _empty(self, job_id: str) -> job.Job:
+        if not job.JOB_ID_PATTERN.fullmatch(job_id):
+            raise _not_found(job_id)
+        return job.Job(job_id, connection=cast(Any, self._redis), serializer=JSONSerializer)
+
+
+def read_record(rq_job: job.Job, *, attempt: int, newest: Sequence[tuple[bytes, Mapping[Any, Any]]]) -> JobRecord:
+    """Reads rq's hash and the newest entry of rq's result stream as what the API calls a job."""
+    generation = Generation.model_validate(rq_job.args[0])
+    status = STATUSES.get(rq_job.get_status(refresh=False), JobStatus.QUEUED)
+    meta = {} if status is JobStatus.QUEUED else rq_job.meta  # what a lost worker left says nothing of the next run
+    return JobRecord(
+        id=rq_job.id,
+        status=status,
+        generation=generation,
+        progress=meta.get("progress") or Progress(total_steps=generation.num_inference_steps),
+        created_at=rq_job.created_at,
+        started_at=rq_job.started_at,
+        ended_at=rq_job.ended_at,
+        attempt=attempt,
+        development=_read_development(rq_job, newest) if status is JobStatus.SUCCEEDED else None,
+        error=_read_error(rq_job, meta) if status is JobStatus.FAILED else None,
+    )
+
+
+def _read_development(rq_job: job.Job, newest: Sequence[tuple[bytes, Mapping[Any, Any]]]) -> Development:
+    [(result_id, payload)] = newest
+    result = results.Result.restore(
+        rq_job.id, result_id.decode(), dict(payload), rq_job.connection, serializer=rq_job.serializer
+    )
+    return Development.model_validate(result.return_value)
+
+
+def _read_error(rq_job: job.Job, meta: Mapping[str, Any]) -> JobError:
+    if "error" in meta:
+        return JobError.model_validate(meta["error"])
+    stopped = rq_job.get_status(refresh=False) is job.JobStatus.STOPPED
+    message = "The job was stopped." if stopped else "The job failed, and its worker left no reason."
+    return JobError(code=GenerationFailed.code, message=message)
+
+
+def _not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(f"There is no job {job_id}; it may have been kept its time.")
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise RedisUnavailable("Redis does not answer.") from error

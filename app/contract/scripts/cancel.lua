@@ -1,0 +1,34 @@
+-- CANCEL: ends a queued or running job; a job that has ended stays as it is.
+-- A running job's owner loses it here and now: its next beat says so, and its commit is refused.
+-- KEYS: the job, its executions.
+-- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it.
+local prefix, id, now, seconds, retention = unpack(ARGV)
+local status, origin = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin'))
+if not status then
+  return 'unknown'
+end
+for _, ended in ipairs({'finished', 'failed', 'stopped', 'canceled'}) do
+  if status == ended then
+    return status
+  end
+end
+
+redis.call('LREM', prefix .. ':queue:' .. origin, 0, id)
+for _, execution in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  local entry = id .. ':' .. execution
+  local key = prefix .. ':execution:' .. entry
+  local worker = redis.call('HGET', key, 'worker_name')
+  if worker then
+    redis.call('SREM', prefix .. ':worker:' .. worker .. ':executions', entry)
+  end
+  redis.call('ZREM', prefix .. ':wip:' .. origin, entry)
+  redis.call('DEL', key)
+end
+redis.call('DEL', KEYS[2])
+
+local canceled = prefix .. ':canceled:' .. origin
+redis.call('HSET', KEYS[1], 'status', 'canceled', 'ended_at', now)
+redis.call('EXPIRE', KEYS[1], retention)
+redis.call('ZREMRANGEBYSCORE', canceled, '-inf', seconds - retention) -- rq never trims this registry
+redis.call('ZADD', canceled, seconds, id)
+return 'canceled'

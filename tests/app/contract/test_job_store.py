@@ -1,0 +1,259 @@
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis.asyncio
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+from rq.job import JobStatus as RqStatus
+from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
+from rq.results import Result
+
+from app.contract import names
+from app.contract.announcement import Announcement
+from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, RedisUnavailable
+from app.contract.generation import Generation, Output
+from app.contract.job import Development, JobStatus, StoredImage
+from app.contract.job_store import JobStore
+
+pytestmark = pytest.mark.anyio
+
+MINI = names.queue_name("mini")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[JobStore]:
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        yield JobStore(client, max_queued=20, retention_s=600, job_timeout_s=60)
+
+
+def generation(**changes: Any) -> Generation:
+    fields: dict[str, Any] = {
+        "model": "mini",
+        "prompt": "a cat wearing a space helmet",
+        "negative_prompt": "",
+        "width": 128,
+        "height": 128,
+        "num_images": 1,
+        "num_inference_steps": 20,
+        "guidance_scale": 5.0,
+        "seed": 7,
+        "scheduler": "DDIMScheduler",
+        "output": Output(),
+        "metadata": {"who": "me"},
+    }
+    return Generation(**{**fields, **changes})
+
+
+def fetch(redis: Redis, job_id: str) -> Job:
+    return Job.fetch(job_id, connection=redis, serializer="json")
+
+
+async def test_an_admitted_job_is_found_as_it_was_admitted(store: JobStore) -> None:
+    admitted = await store.admit(generation())
+
+    found = await store.find(admitted.id)
+
+    assert found == admitted
+    assert found.status is JobStatus.QUEUED
+    assert found.generation == generation()
+    assert (found.progress.step, found.progress.total_steps) == (0, 20)
+    assert found.attempt == 0
+    assert (datetime.now(UTC) - found.created_at).total_seconds() < 60
+
+
+async def test_rq_reads_an_admitted_job_as_one_of_its_own(store: JobStore, redis: Redis) -> None:
+    admitted = await store.admit(generation())
+
+    job = fetch(redis, admitted.id)
+
+    assert Queue.all(redis) == [Queue(MINI, connection=redis)]
+    assert Queue(MINI, connection=redis).job_ids == [job.id]
+    assert (job.func_name, job.origin, job.get_status()) == (names.JOB_FUNCTION, MINI, RqStatus.QUEUED)
+    assert (job.timeout, job.result_ttl, job.failure_ttl) == (60, 600, 600)
+    assert job.description == "generate"
+
+
+async def test_the_same_id_and_generation_are_admitted_once(store: JobStore, redis: Redis) -> None:
+    records = await asyncio.gather(*(store.admit(generation(), "mine") for _ in range(10)))
+
+    assert {record.id for record in records} == {"mine"}
+    assert Queue(MINI, connection=redis).job_ids == ["mine"]
+
+
+async def test_the_same_id_for_another_generation_is_a_conflict(store: JobStore) -> None:
+    await store.admit(generation(), "mine")
+
+    with pytest.raises(JobConflict, match="mine"):
+        await store.admit(generation(seed=8), "mine")
+
+
+@pytest.mark.parametrize("job_id", ["a:b", "", "ü", "x/y", "a\n"])
+async def test_an_id_that_rq_cannot_carry_is_refused(store: JobStore, job_id: str) -> None:
+    if job_id:
+        with pytest.raises(InvalidField):
+            await store.admit(generation(), job_id)
+    with pytest.raises(JobNotFound):
+        await store.find(job_id)
+    with pytest.raises(JobNotFound):
+        await store.cancel(job_id)
+
+
+async def test_a_queue_never_holds_more_jobs_than_it_may(store: JobStore, redis: Redis) -> None:
+    answers = await asyncio.gather(*(store.admit(generation()) for _ in range(60)), return_exceptions=True)
+
+    assert sum(isinstance(answer, QueueFull) for answer in answers) == 40
+    assert Queue(MINI, connection=redis).count == 20
+
+
+async def test_each_model_has_a_queue_of_its_own(store: JobStore) -> None:
+    await store.admit(generation(model="mini"))
+    await store.admit(generation(model="large"))
+
+    counts = await store.counts(["mini", "large", "unused"])
+
+    assert {model: count.queued for model, count in counts.items()} == {"mini": 1, "large": 1, "unused": 0}
+
+
+async def test_an_admitted_job_wakes_the_workers(store: JobStore, redis: Redis) -> None:
+    with redis.pubsub() as subscription:
+        subscription.subscribe(names.WAKE_CHANNEL)
+        subscription.get_message(timeout=1)
+
+        await store.admit(generation())
+
+        assert subscription.get_message(timeout=1)["data"] == Queue(MINI, connection=redis).key.encode()
+
+
+async def test_a_job_that_is_not_there_is_not_found(store: JobStore) -> None:
+    with pytest.raises(JobNotFound, match="nothing"):
+        await store.find("nothing")
+    with pytest.raises(JobNotFound, match="nothing"):
+        await store.cancel("nothing")
+
+
+async def test_another_applications_job_is_not_found(store: JobStore, redis: Redis) -> None:
+    other = Queue("other", connection=redis, serializer="json").enqueue("os.getpid")
+
+    with pytest.raises(JobNotFound):
+        await store.find(other.id)
+
+
+async def test_a_canceled_job_leaves_the_queue_and_stays_canceled(store: JobStore, redis: Redis) -> None:
+    admitted = await store.admit(generation())
+
+    canceled = await store.cancel(admitted.id)
+
+    assert canceled.status is JobStatus.CANCELED
+    assert canceled.ended_at is not None
+    assert await store.cancel(admitted.id) == canceled
+    assert Queue(MINI, connection=redis).job_ids == []
+    assert CanceledJobRegistry(MINI, connection=redis).get_job_ids() == [admitted.id]
+    assert 0 < redis.ttl(Job.key_for(admitted.id)) <= 600
+
+
+@pytest.mark.parametrize("status", [RqStatus.FINISHED, RqStatus.FAILED, RqStatus.STOPPED])
+async def test_a_job_that_has_ended_cannot_be_canceled(store: JobStore, redis: Redis, status: RqStatus) -> None:
+    admitted = await store.admit(generation())
+    job = fetch(redis, admitted.id)
+    job.set_status(status)
+    Result.create(job, Result.Type.SUCCESSFUL, 60, return_value={"images": []})
+
+    assert (await store.cancel(admitted.id)).status is not JobStatus.CANCELED
+    assert job.get_status() is status
+
+
+async def test_a_finished_job_carries_its_newest_development(store: JobStore, redis: Redis) -> None:
+    admitted = await store.admit(generation())
+    image = StoredImage(key="k", content_type="image/png", width=8, height=8, bytes=1, sha256="0", seed=7)
+    developments = [Development(images=[]), Development(images=[image], timings={"engine": 0.5})]
+    job = fetch(redis, admitted.id)
+    for development in developments:
+        Result.create(job, Result.Type.SUCCESSFUL, 60, return_value=development.model_dump(mode="json"))
+    job.set_status(RqStatus.FINISHED)
+
+    found = await store.find(admitted.id)
+
+    assert found.status is JobStatus.SUCCEEDED
+    assert found.development == developments[1]
+
+
+async def test_a_failure_that_rq_wrote_has_a_reason_and_no_traceback(store: JobStore, redis: Redis) -> None:
+    admitted = await store.admit(generation())
+    job = fetch(redis, admitted.id)
+    with redis.pipeline() as pipeline:
+        job.set_status(RqStatus.FAILED, pipeline=pipeline)
+        job._handle_failure("Traceback: a secret", pipeline)
+        pipeline.execute()
+
+    found = await store.find(admitted.id)
+
+    assert found.error is not None
+    assert found.error.code == "generation_failed"
+    assert "secret" not in found.model_dump_json()
+
+
+async def test_a_failure_gives_the_reason_that_its_worker_wrote(store: JobStore, redis: Redis) -> None:
+    admitted = await store.admit(generation())
+    job = fetch(redis, admitted.id)
+    job.meta["error"] = {"code": "out_of_memory", "message": "Too large."}
+    job.save_meta()
+    job.set_status(RqStatus.FAILED)
+
+    error = (await store.find(admitted.id)).error
+
+    assert error is not None
+    assert (error.code, error.message) == ("out_of_memory", "Too large.")
+
+
+async def test_counting_counts_every_status_and_changes_nothing(store: JobStore, redis: Redis) -> None:
+    ids = [(await store.admit(generation())).id for _ in range(5)]
+    await store.cancel(ids[0])
+    redis.zadd(f"rq:wip:{MINI}", {f"{ids[1]}:abandoned": 1})
+    FinishedJobRegistry(MINI, connection=redis).add(fetch(redis, ids[2]), ttl=60)
+    redis.zadd(FinishedJobRegistry(MINI, connection=redis).key, {"expired": 1})
+    FailedJobRegistry(MINI, connection=redis).add(fetch(redis, ids[3]), ttl=60)
+
+    counts = (await store.counts(["mini"]))["mini"]
+
+    assert counts.model_dump() == {"queued": 4, "running": 1, "succeeded": 1, "failed": 1, "canceled": 1}
+    assert redis.zcard(f"rq:wip:{MINI}") == 1
+
+
+async def test_announcements_are_those_of_workers_with_a_lease(store: JobStore, redis: Redis) -> None:
+    announcement = Announcement(
+        worker="darkroom-a",
+        started_at=datetime.now(UTC),
+        device="cpu",
+        dtype="float32",
+        capacity=4,
+        running=1,
+        models=["mini"],
+        modules=[],
+        never_stacked=[],
+    )
+    assert await store.announcements() == []
+
+    redis.sadd("rq:workers", "rq:worker:darkroom-a", "rq:worker:darkroom-dead")
+    redis.set(names.announcement_key("darkroom-a"), announcement.model_dump_json())
+
+    assert await store.announcements() == [announcement]
+
+
+async def test_a_redis_that_does_not_answer_is_unavailable() -> None:
+    async with redis.asyncio.Redis.from_url("unix:///nowhere/redis.sock") as client:
+        store = JobStore(client, max_queued=1, retention_s=60, job_timeout_s=60)
+
+        for call in (store.admit(generation()), store.find("a"), store.cancel("a"), store.announcements()):
+            with pytest.raises(RedisUnavailable):
+                await call
+        with pytest.raises(RedisUnavailable):
+            await store.counts(["mini"])
