@@ -29,19 +29,21 @@ def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None
     import asyncio
 
     from app import up as service
+    from app.contract.catalogue import CatalogueUnreadable
     from app.unstartable import Unstartable
 
     settings = _settings(host=host, port=port, state_dir=state_dir)
     try:
         service.require_worker()
         asyncio.run(service.up(settings, lambda line: typer.echo(f"darkroom: {line}")))
-    except Unstartable as error:
+    except (CatalogueUnreadable, Unstartable) as error:
         _fail(str(error))
 
 
 @cli.command()
 def api(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None:
     """Starts one API process."""
+    from app.contract.catalogue import CatalogueUnreadable
     from app.listener import address_of, listen
     from app.server import serve
     from app.unstartable import Unstartable
@@ -51,7 +53,7 @@ def api(host: Host = None, port: Port = None, state_dir: StateDir = None) -> Non
         with listen(settings.host, settings.port) as listener:
             typer.echo(f"darkroom: listening on {address_of(listener)}")
             serve(settings, listener)
-    except Unstartable as error:
+    except (CatalogueUnreadable, Unstartable) as error:
         _fail(str(error))
 
 
@@ -112,6 +114,23 @@ def generate(  # noqa: PLR0913, PLR0917 - one for each option
         raise typer.Exit(CANCELED_BY_HAND) from None
     for picture in pictures:
         typer.echo(f"{picture.path}  seed {picture.seed}  {picture.seconds:.1f} s")
+
+
+@cli.command()
+def demo(
+    output: Annotated[Path, typer.Argument(help="A .png, .jpg or .webp file.")] = Path("cat.png"),
+    patience: Annotated[float, typer.Option(help="Seconds for the worker to be warm, and for the job.")] = 300,
+) -> None:
+    """Starts Darkroom, makes one picture and stops it again."""
+    from app.client import GenerationStopped
+    from app.demo import demonstrate
+
+    try:
+        demonstrate(output, patience, typer.echo)
+    except GenerationStopped as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(CANCELED_BY_HAND) from None
 
 
 def _settings(**given: Any) -> "Settings":

@@ -1,6 +1,7 @@
 """The HTTP client that the command line uses."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,17 @@ class Client:
         on_this_machine = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
         # a proxy that the environment names does not reach this machine's own loopback
         self._http = httpx.Client(base_url=self.url, timeout=ANSWER_TIMEOUT_S, trust_env=not on_this_machine)
+
+    def is_alive(self) -> bool:
+        try:
+            self._ask("GET", "/livez")
+        except Unreachable:
+            return False
+        return True
+
+    def warm_models(self) -> list[str]:
+        listed = json.loads(self._ask("GET", "/v1/models"))["data"]
+        return [each["id"] for each in listed if each["darkroom"]["state"] == "warm"]
 
     def submit(self, body: dict[str, Any]) -> Job:
         return Job.model_validate_json(self._ask("POST", "/v1/jobs", json=body))

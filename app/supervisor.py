@@ -119,6 +119,8 @@ class Supervisor:
     def _asked_to_stop(self) -> None:
         if self.stopping.is_set():
             self._hurry.set()
+        else:
+            self._say("stopping")
         self.stopping.set()
 
     def start(self, programs: list[Program]) -> list[Child]:

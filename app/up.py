@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import redis.asyncio
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from app.contract import names
@@ -43,9 +44,9 @@ def require_worker() -> None:
 async def up(settings: Settings, say: Say, worker: Command = worker_command) -> None:
     """Runs until it is asked to stop by a signal.
 
-    Raises Unstartable.
+    Raises Unstartable and CatalogueUnreadable.
     """
-    Catalogue.read(settings.catalogue)
+    Catalogue.read(settings.catalogue)  # what is wrong with it is told here once, not by every child
     with listen(settings.host, settings.port) as listener:
         settings = settings.model_copy(
             update={"state_dir": settings.state_dir.resolve(), "port": listener.getsockname()[1]}
@@ -60,7 +61,6 @@ async def up(settings: Settings, say: Say, worker: Command = worker_command) -> 
                 running.result()
         finally:
             running.cancel()
-            say("stopping")
             await supervisor.stop()
 
 
@@ -103,7 +103,7 @@ def _worker_program(settings: Settings, client: redis.asyncio.Redis, command: Co
 async def _tell_warm_workers(store: JobStore, say: Say) -> None:
     told: set[str] = set()
     while True:
-        with suppress(RedisUnavailable):
+        with suppress(RedisUnavailable, ValidationError):  # another version's worker may say it differently
             for each in await store.announcements():
                 if each.models and each.worker not in told:
                     told.add(each.worker)

@@ -11,6 +11,10 @@ from app.contract.generation import Generation, GenerationRequest, draw_seed
 EMBEDDED = Path(__file__).with_name("models.toml")
 
 
+class CatalogueUnreadable(Exception):
+    """Raised when a models.toml is not there or does not hold what it has to."""
+
+
 class Defaults(BaseModel):
     """What a request that leaves a field out gets."""
 
@@ -98,14 +102,20 @@ class Catalogue(BaseModel):
 
     @classmethod
     def read(cls, path: Path | None = None) -> "Catalogue":
-        """Reads a models.toml; a relative `source` that is a folder beside the file becomes its whole path."""
+        """Reads a models.toml; a relative `source` that is a folder beside the file becomes its whole path.
+
+        Raises CatalogueUnreadable.
+        """
         path = path or EMBEDDED
-        entries = tomllib.loads(path.read_text())
-        for name, entry in entries["models"].items():
-            entry["name"] = name
-            if (folder := path.parent / entry["source"]).is_dir():
-                entry["source"] = str(folder.resolve())
-        return cls.model_validate(entries)
+        try:
+            entries = tomllib.loads(path.read_text())
+            for name, entry in entries["models"].items():
+                entry["name"] = name
+                if (folder := path.parent / entry["source"]).is_dir():
+                    entry["source"] = str(folder.resolve())
+            return cls.model_validate(entries)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise CatalogueUnreadable(f"The catalogue {path} cannot be read: {error}") from error
 
     @model_validator(mode="after")
     def _holds_its_default(self) -> "Catalogue":
