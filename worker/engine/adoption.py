@@ -1,0 +1,102 @@
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
+
+from torch import nn
+
+from worker.engine.call import Call
+from worker.engine.errors import NotAdopted, SharedModuleChanged
+from worker.engine.fingerprint import Fingerprint
+from worker.engine.pipeline_copy import is_pipeline
+from worker.engine.run import Run
+
+REROUTED = ("forward", "decode", "encode")
+_numbers = itertools.count()
+
+
+def modules_of(pipeline: Any, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yields the name and module of each of a pipeline's modules, those of the pipelines inside it too."""
+    for name, part in vars(pipeline).items():
+        if isinstance(part, nn.Module):
+            yield prefix + name, part
+        elif is_pipeline(part):
+            yield from modules_of(part, f"{prefix}{name}.")
+
+
+class Method:
+    """One rerouted method of an adopted module: what it was, and what to call it in the statistics."""
+
+    def __init__(self, model: str, name: str, original: Callable[..., Any]) -> None:
+        self.model = model
+        self.name = name
+        self.original = original
+        self.number = next(_numbers)  # stands for the method in signatures, which outlive it
+        self.calls = self.forwards = self.rows = 0
+        self._signature = inspect.signature(original)
+        self._defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
+
+    def normalise(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Writes equal calls equally: arguments in the method's own order, those left that have their default."""
+        bound = self._signature.bind(*args, **kwargs)
+        given = {name: value for name, value in bound.arguments.items() if value is not self._defaults[name]}
+        bound.arguments = given
+        return bound.args, bound.kwargs
+
+
+class Adoption:
+    """One module whose calls from inside runs are parked; from anywhere else they go where they always went."""
+
+    def __init__(self, model: str, name: str, module: nn.Module) -> None:
+        if "_adoption" in vars(module):
+            raise NotAdopted(f"{name} of {model} is adopted by another engine already.")
+        self.model = model
+        self.name = name
+        self.module = module
+        self.fingerprint = Fingerprint(module)
+        self._before = {method: vars(module).get(method) for method in (*REROUTED, "_apply")}
+        self.methods: list[Method] = []
+        for method in REROUTED:
+            if callable(getattr(module, method, None)):
+                label = name if method == "forward" else f"{name}.{method}"
+                self.methods.append(Method(model, label, getattr(module, method)))
+                setattr(module, method, _rerouted(self.methods[-1]))
+        module._apply = _guarded(module)  # type: ignore[method-assign]
+        module._adoption = self  # type: ignore[assignment]
+
+    def release(self) -> None:
+        """Puts everything back as it was."""
+        for name, before in self._before.items():
+            if before is not None:
+                setattr(self.module, name, before)
+            else:
+                vars(self.module).pop(name, None)
+        del self.module._adoption
+
+
+def _rerouted(method: Method) -> Callable[..., Any]:
+    @functools.wraps(method.original)
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        run = Run.current()
+        if run is None or not run.may_park():
+            return method.original(*args, **kwargs)
+        return run.park(Call(method, args, kwargs))
+
+    return forward
+
+
+def _guarded(module: nn.Module) -> Callable[..., nn.Module]:
+    """Wraps what `to`, `half`, `float` and `cuda` all go through."""
+    original = module._apply
+
+    @functools.wraps(original)
+    def _apply(change: Callable[[Any], Any], *args: Any, **kwargs: Any) -> nn.Module:
+        if Run.current() and any(
+            change(tensor) is not tensor for tensor in chain(module.parameters(), module.buffers())
+        ):
+            raise SharedModuleChanged(f"A run tried to move or cast {type(module).__name__}, which other runs share.")
+        return original(change, *args, **kwargs)
+
+    return _apply

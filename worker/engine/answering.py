@@ -1,0 +1,132 @@
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worker.engine.adoption import Method
+from worker.engine.call import Call, answer_stacked
+from worker.engine.run import Answer
+from worker.engine.stacking import CannotSplit, flatten, split
+from worker.engine.stats import NeverStacked
+
+# By how much of its largest value a stacked answer may differ from the lone one: kernels vary with the row count.
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+
+
+class Answering:
+    """Answers calls by forward passes, and remembers what may be stacked.
+
+    Stacking is believed only once a first meeting was seen to give what the lone answers give.
+    """
+
+    def __init__(self, max_rows: int) -> None:
+        self.max_rows = max_rows
+        self.never_stacked: set[NeverStacked] = set()
+        self._agreed: set[frozenset[Hashable]] = set()
+        self._refused: set[Hashable] = set()
+        self._inert: set[Hashable] = set()
+        self._limits: dict[Hashable, int] = {}
+
+    def group(self, call: Call) -> Hashable:
+        """Returns what is equal for calls that may be stacked, or None for a call to be answered alone."""
+        if call.alone_because:
+            self._note(call, call.alone_because)
+            return None
+        if call.exact in self._refused or (call.generators and call.exact not in self._inert):
+            return None
+        return call.exact if call.loose in self._refused else call.loose
+
+    def row_limit(self, call: Call) -> int:
+        """Returns how many rows one forward pass of this kind may have."""
+        return self._limits.get(call.loose, self.max_rows)
+
+    def answer(self, calls: Sequence[Call]) -> list[Answer]:
+        """Answers a batch, each call by its rows; a call that fails on its own is answered with its error."""
+        calls[0].method.calls += len(calls)
+        return self._answer(calls)
+
+    def _answer(self, calls: Sequence[Call]) -> list[Answer]:
+        if len(calls) == 1:
+            return [self._answer_alone(calls[0])]
+        try:
+            stacked = self._answer_stacked(calls)
+        except torch.OutOfMemoryError:
+            stacked = None
+        except Exception as error:  # a module may raise anything, and only the culprit's run must fail
+            return self._answer_apart(calls, error)
+        return self._check(calls, stacked) if stacked else self._answer_in_halves(calls)
+
+    def _answer_alone(self, call: Call) -> Answer:
+        self._count(call.method, call.rows)
+        states = [generator.get_state() for generator in call.generators]
+        try:
+            answer = Answer(call.answer())
+        except Exception as error:  # it is thrown into the run that asked
+            return Answer(error=error)
+        if any(not torch.equal(one.get_state(), state) for one, state in zip(call.generators, states, strict=True)):
+            self._refused.add(call.exact)
+            self._note(call, "it draws from its generator")
+        elif call.generators:
+            self._inert.add(call.exact)
+        return answer
+
+    def _answer_stacked(self, calls: Sequence[Call]) -> list[Answer]:
+        rows = [call.rows for call in calls]
+        self._count(calls[0].method, sum(rows))
+        return [Answer(part) for part in split(answer_stacked(calls), rows)]
+
+    def _answer_apart(self, calls: Sequence[Call], error: Exception) -> list[Answer]:
+        answers = [self._answer_alone(call) for call in calls]
+        if not any(answer.error for answer in answers):  # then stacking was the culprit
+            self._refuse_meeting(calls, str(error) if isinstance(error, CannotSplit) else f"fails stacked: {error!r}")
+        return answers
+
+    def _answer_in_halves(self, calls: Sequence[Call]) -> list[Answer]:
+        self._limits[calls[0].loose] = max(1, sum(call.rows for call in calls) // 2)
+        middle = len(calls) // 2
+        return self._answer(calls[:middle]) + self._answer(calls[middle:])
+
+    def _check(self, calls: Sequence[Call], stacked: list[Answer]) -> list[Answer]:
+        """Compares the first answers of a meeting with the lone ones, which are used where they differ."""
+        meeting = frozenset(call.exact for call in calls)
+        if meeting in self._agreed:
+            return stacked
+        alone = [self._answer_alone(call) for call in calls]
+        results = [answer.result for answer in alone]
+        if any(answer.error for answer in alone):
+            return alone
+        if not all(_agree(one.result, other) for one, other in zip(stacked, results, strict=True)):
+            self._refuse_meeting(calls, "stacked answers differ from lone ones")
+            return alone
+        # Calls with one and the same answer prove nothing: what mixes rows would show only in different ones.
+        if not all(_agree(results[0], result) for result in results[1:]):
+            self._agreed.add(meeting)
+        return stacked
+
+    def _refuse_meeting(self, calls: Sequence[Call], reason: str) -> None:
+        is_mixed = len({call.exact for call in calls}) > 1
+        self._refused.add(calls[0].loose if is_mixed else calls[0].exact)
+        self._note(calls[0], f"{reason} (number types mixed)" if is_mixed else reason)
+
+    def _note(self, call: Call, reason: str) -> None:
+        self.never_stacked.add(NeverStacked(call.method.model, call.method.name, reason))
+
+    def _count(self, method: Method, rows: int) -> None:
+        method.forwards += 1
+        method.rows += rows
+
+
+def _agree(one: Any, other: Any) -> bool:
+    ones: list[Any] = []
+    others: list[Any] = []
+    return flatten(one, ones) == flatten(other, others) and all(map(_is_close, ones, others))
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    if not isinstance(one, Tensor):
+        return one is other
+    if one.shape != other.shape or one.dtype not in TOLERANCE:
+        return torch.equal(one, other)
+    scale = other.nan_to_num(0, 0, 0).abs().max().item() if other.numel() else 0
+    return torch.allclose(one, other, rtol=0, atol=TOLERANCE[one.dtype] * scale, equal_nan=True)

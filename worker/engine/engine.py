@@ -1,0 +1,171 @@
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from worker.engine.adoption import Adoption, modules_of
+from worker.engine.errors import DeadlinePassed, EngineClosed, NotAdopted
+from worker.engine.hub import Hub
+from worker.engine.run import Run
+from worker.engine.stats import EngineStats, ModuleStats
+from worker.engine.steps import OnStep
+
+
+class Engine:
+    """The one thread that owns the device: it runs any number of pipeline calls at once, in common forward passes."""
+
+    def __init__(self, max_rows: int = 16, device: torch.device | str | None = None) -> None:
+        self._hub = Hub(max_rows)
+        self._device = torch.device(device) if device else None
+        self._adoptions: tuple[Adoption, ...] = ()
+        self._in_flight: dict[Run, None] = {}
+        self._arrived: list[Run] = []
+        self._is_closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread.start()
+
+    def adopt(self, pipeline: Any, name: str | None = None) -> None:
+        """Reroutes a pipeline's modules; nothing else about it changes, and it can still be called directly.
+
+        `name` is what the statistics call it; its class's name if none is given.
+        """
+        with self._changed:
+            known = {adoption.module for adoption in self._adoptions}
+            new = {module: path for path, module in modules_of(pipeline) if module not in known}
+            model = self._free_name(name or type(pipeline).__name__, set(new.values()))
+            self._adoptions += tuple(Adoption(model, path, module) for module, path in new.items())
+
+    def release(self, pipeline: Any) -> None:
+        """Gives a pipeline's modules back as they were; none of its runs may be in flight."""
+        with self._changed:
+            modules = {module for _, module in modules_of(pipeline)}
+            if any(adoption.module in modules for run in self._in_flight for adoption in run.adoptions):
+                raise NotAdopted(f"{type(pipeline).__name__} has runs in flight and cannot be released.")
+            for adoption in self._adoptions:
+                if adoption.module in modules:
+                    adoption.release()
+            self._adoptions = tuple(adoption for adoption in self._adoptions if adoption.module not in modules)
+
+    def submit(
+        self, pipeline: Any, *, on_step: OnStep | None = None, deadline: float | None = None, **arguments: Any
+    ) -> "Future[Any]":
+        """Starts `pipeline(**arguments)` and returns the future of what that returns.
+
+        `on_step(step, total, latents)` is called in the engine's thread after each step, counted from 1; it must be
+        quick, and an error in it fails the run. `deadline` is in seconds from now. The future can be cancelled until
+        it is done; the run then stops at its next step.
+        """
+        until = float("inf") if deadline is None else time.monotonic() + deadline
+        with self._changed:
+            if self._is_closed:
+                raise EngineClosed("The engine is closed.")
+            run = Run(pipeline, arguments, self._adoptions_of(pipeline), on_step, until)
+            self._in_flight[run] = None
+            self._arrived.append(run)
+            self._changed.notify_all()
+        return run.future
+
+    @property
+    def runs(self) -> int:
+        """The number of runs in flight."""
+        return len(self._in_flight)
+
+    def stats(self) -> EngineStats:
+        """Returns the present figures; never waits for a forward pass."""
+        methods = [
+            ModuleStats(method.model, method.name, method.calls, method.forwards, method.rows)
+            for adoption in self._adoptions
+            for method in adoption.methods
+        ]
+        never = tuple(sorted(self._hub.answering.never_stacked))
+        exclusive = tuple(sorted(pipeline.__name__ for pipeline in self._hub.exclusive))
+        return EngineStats(len(self._in_flight), tuple(methods), never, exclusive)
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Waits until no run is in flight; returns False if some still are when the seconds are over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._in_flight, timeout)
+
+    def close(self) -> None:
+        """Aborts what is in flight with EngineClosed, ends the thread and gives all modules back."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._thread.join()
+        for adoption in self._adoptions:
+            adoption.release()
+        self._adoptions = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.drain()
+        self.close()
+
+    def _free_name(self, model: str, paths: set[str]) -> str:
+        taken = {(adoption.model, adoption.name) for adoption in self._adoptions}
+        names = (model if number == 1 else f"{model}-{number}" for number in range(1, len(taken) + 2))
+        return next(name for name in names if not any((name, path) in taken for path in paths))
+
+    def _adoptions_of(self, pipeline: Any) -> frozenset[Adoption]:
+        known = {adoption.module: adoption for adoption in self._adoptions}
+        missing = [path for path, module in modules_of(pipeline) if module not in known]
+        if missing:
+            raise NotAdopted(f"{type(pipeline).__name__} is not adopted by this engine: {', '.join(missing)}.")
+        return frozenset(known[module] for _, module in modules_of(pipeline))
+
+    def _work(self) -> None:
+        if self._device and self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
+        # Thread state, which all greenlets share; the pipelines' own decorators find it off and leave it off.
+        with torch.no_grad():
+            try:
+                while self._welcome():
+                    self._settle(self._abort_where_due())
+                    self._settle(self._hub.advance())
+            finally:
+                self._abandon()
+
+    def _welcome(self) -> bool:
+        """Admits what has arrived, sleeping while there is nothing to do; returns False when the engine is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or self._arrived or self._hub.runs)
+            arrived, self._arrived = self._arrived, []
+        for run in arrived:
+            self._hub.admit(run)
+        return not self._is_closed
+
+    def _abort_where_due(self) -> list[Run]:
+        now = time.monotonic()
+        due = [run for run in self._hub.runs if run.deadline <= now or run.future.cancelled()]
+        for run in due:
+            self._hub.abort(run, DeadlinePassed("The run was not done within its deadline."))
+        return due
+
+    def _settle(self, ended: Sequence[Run]) -> None:
+        with self._changed:
+            for run in ended:
+                del self._in_flight[run]
+                self._changed.notify_all()
+        for run in ended:
+            run.settle()
+
+    def _abandon(self) -> None:
+        """Leaves no future hanging, whatever ended the thread."""
+        with self._changed:
+            self._is_closed = True
+        closed = EngineClosed("The engine closed while the run was in flight.")
+        for run in self._arrived:
+            run.abort(closed)
+        for run in list(self._hub.runs):
+            self._hub.abort(run, closed)
+        self._settle([*self._in_flight])

@@ -1,0 +1,126 @@
+import traceback
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from greenlet import getcurrent, greenlet
+
+from worker.engine.call import Call
+from worker.engine.errors import Aborted
+from worker.engine.pipeline_copy import own_copy
+from worker.engine.steps import OnStep, reporting
+
+if TYPE_CHECKING:
+    from worker.engine.adoption import Adoption
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call is answered with, or a run ends with: a result or an error."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Run:
+    """One pipeline call in a greenlet of its own: it is resumed until it parks at a call, or ends.
+
+    It knows no other run and no clock; its deadline is a number that the engine compares.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        arguments: Mapping[str, Any],
+        adoptions: "frozenset[Adoption]",
+        on_step: OnStep | None = None,
+        deadline: float = float("inf"),
+    ) -> None:
+        self.future: Future[Any] = Future()
+        self.pipeline = pipeline
+        self.adoptions = adoptions
+        self.deadline = deadline
+        self.call: Call | None = None
+        self.outcome = Answer()
+        self.has_ended = False
+        self.is_ready = True  # has something to go on with
+        self._answer = Answer()
+        self._is_aborted = False
+        self._greenlet: Any = None
+        self._arguments = reporting(pipeline, arguments, on_step) if on_step else dict(arguments)
+        self._thread_state: tuple[bool, ...] = ()
+
+    @staticmethod
+    def current() -> "Run | None":
+        """Returns the run that is executing, or None outside of runs."""
+        return getattr(getcurrent(), "run_in_it", None)
+
+    def may_park(self) -> bool:
+        """Whether other runs may go on from here: not inside an autocast or gradient block of this one's."""
+        return _thread_state() == self._thread_state
+
+    def park(self, call: Call) -> Any:
+        """Leaves a call for the hub and returns its answer; executed inside the run's greenlet."""
+        if self._is_aborted:
+            raise Aborted
+        self.call = call
+        return self._greenlet.parent.switch()
+
+    def take(self, answer: Answer) -> None:
+        """Takes the answer to the parked call; `resume` goes on with it."""
+        self.call, self._answer, self.is_ready = None, answer, True
+
+    def resume(self) -> None:
+        """Executes the run until it parks again or ends."""
+        answer, self._answer, self.is_ready = self._answer, Answer(), False
+        if not self._greenlet:
+            self._thread_state = _thread_state()
+            self._greenlet = greenlet(self._execute)
+            self._greenlet.run_in_it = self
+            self._greenlet.switch()
+        elif answer.error:
+            self._greenlet.throw(answer.error)
+        else:
+            self._greenlet.switch(answer.result)
+
+    def abort(self, error: BaseException) -> None:
+        """Ends the run with an error at the call where it is parked, and frees what it held."""
+        self._is_aborted = True
+        if self._greenlet:
+            self._greenlet.throw(Aborted)
+        self._end(Answer(error=error))
+
+    def settle(self) -> None:
+        """Hands the outcome to whoever waits for the future, unless they cancelled it."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        if self.outcome.error:
+            self.future.set_exception(self.outcome.error)
+        else:
+            self.future.set_result(self.outcome.result)
+
+    def _execute(self) -> None:
+        try:
+            self._end(Answer(own_copy(self.pipeline)(**self._arguments)))
+        except BaseException as error:  # nothing may leave the greenlet for the hub's loop
+            self._end(Answer(error=error))
+
+    def _end(self, outcome: Answer) -> None:
+        error = outcome.error
+        while error:  # the frames of a traceback hold tensors
+            traceback.clear_frames(error.__traceback__)
+            error = error.__context__
+        self.outcome, self.has_ended, self.is_ready = outcome, True, False
+        self.call, self._answer, self._greenlet, self._arguments = None, Answer(), None, {}
+
+
+def _thread_state() -> tuple[bool, ...]:
+    """Returns the torch settings that belong to the thread, which all its greenlets share."""
+    return (
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.is_autocast_enabled("cuda"),
+    )
