@@ -1,0 +1,105 @@
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+from redis import Redis
+from rq.exceptions import DeserializationError
+from rq.executions import Execution
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from app.contract import names
+from app.contract.errors import GenerationFailed
+from app.contract.generation import Generation
+from app.contract.job import Progress
+
+DEATHS_ALONE = 2  # a job that was there when so many workers died runs without company
+DEATHS_MAX = 3  # and is not run again after so many
+
+
+class Claim:
+    """One job in this worker's hands, until it is committed or lost."""
+
+    def __init__(self, worker: str, entry: str, fields: dict[bytes, bytes], connection: Redis) -> None:
+        job_id, _, execution_id = entry.partition(":")
+        self.entry = entry
+        self.job = Job(job_id, connection=connection, serializer=JSONSerializer)
+        self.job.restore(fields)
+        self.execution = Execution(execution_id, job_id, connection, worker_name=worker)
+        self.execution.created_at = self.job.started_at or datetime.now(UTC)
+        self.attempt = int(fields.get(b"darkroom_attempt", 0))
+        self.deaths = int(fields.get(b"darkroom_deaths", 0))
+        self._lock = threading.Lock()
+        self._lost = False
+        self._stop: Callable[[], object] | None = None
+        self._has_news = False
+
+    @property
+    def job_id(self) -> str:
+        return self.job.id
+
+    @property
+    def execution_id(self) -> str:
+        return self.execution.id
+
+    @property
+    def runs_alone(self) -> bool:
+        return self.deaths >= DEATHS_ALONE
+
+    @property
+    def is_lost(self) -> bool:
+        return self._lost
+
+    @property
+    def timeout_s(self) -> float | None:
+        return self.job.timeout
+
+    @property
+    def generation(self) -> Generation:
+        """What to make; nothing that Redis names is ever imported or unpickled.
+
+        Raises GenerationFailed.
+        """
+        try:
+            function, arguments = self.job.func_name, self.job.args
+        except DeserializationError:
+            raise GenerationFailed("The job is not written in JSON.") from None
+        if function != names.JOB_FUNCTION:
+            raise GenerationFailed("The job names a function that no worker runs.")
+        try:
+            return Generation.model_validate(arguments[0])
+        except (ValidationError, IndexError):
+            raise GenerationFailed("The job's argument is not a generation.") from None
+
+    def report(self, step: int, total_steps: int) -> None:
+        """Remembers how far the job is; the next beat writes it."""
+        self.job.meta = {**self.job.meta, "progress": Progress(step=step, total_steps=total_steps).model_dump()}
+        self._has_news = True
+
+    def when_lost(self, stop: Callable[[], object]) -> None:
+        """Has `stop` called once, from any thread, when the job is canceled, deleted, reaped or given back."""
+        with self._lock:
+            self._stop = stop
+            lost = self._lost
+        if lost:
+            stop()
+
+    def lose(self) -> None:
+        with self._lock:
+            first, self._lost = not self._lost, True
+            stop = self._stop
+        if first and stop:
+            stop()
+
+    def news(self) -> bytes:
+        """The job's meta if it has changed since the last call, or nothing."""
+        if not self._has_news:
+            return b""
+        self._has_news = False
+        return self.meta()
+
+    def meta(self) -> bytes:
+        meta: Any = self.job.serializer.dumps(self.job.meta)
+        return bytes(meta)

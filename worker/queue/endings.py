@@ -1,0 +1,94 @@
+"""How a job leaves a worker: each function writes one end of a run, in rq's own words, for the ledger to commit."""
+
+import traceback
+from typing import Any
+
+from redis.client import Pipeline
+from rq.job import JobStatus
+from rq.utils import now
+from rq.worker.base import BaseWorker
+
+from app.contract import names
+from app.contract.errors import DarkroomError, GenerationFailed, WorkerLost
+from app.contract.job import JobError
+from worker.queue.claim import Claim
+from worker.queue.ledger import Ending
+
+
+def success(worker: BaseWorker, claim: Claim, result: dict[str, Any]) -> Ending:
+    def write(pipeline: Pipeline) -> None:
+        job = claim.job
+        job._result = result
+        result_ttl = job.get_result_ttl(worker.default_result_ttl)
+        worker.increment_successful_job_count(pipeline=pipeline)
+        job._handle_success(result_ttl, pipeline, **_run(worker, claim))
+        job.cleanup(result_ttl, pipeline=pipeline, remove_from_queue=False)
+        _close(worker, claim, pipeline)
+
+    return write
+
+
+def failure(worker: BaseWorker, claim: Claim, raised: BaseException) -> Ending:
+    def write(pipeline: Pipeline) -> None:
+        job = claim.job
+        job.meta = {**job.meta, "error": _reason(raised).model_dump()}
+        worker.increment_failed_job_count(pipeline=pipeline)
+        job.set_status(JobStatus.FAILED, pipeline=pipeline)
+        job._handle_failure(describe(raised, claim), pipeline, **_run(worker, claim))
+        if isinstance(raised, WorkerLost):
+            pipeline.hincrby(job.key, "darkroom_attempt", -1)  # it was not run this time
+            pipeline.hdel(job.key, "darkroom_deaths")  # who requeues it wants it tried again
+        _close(worker, claim, pipeline)
+
+    return write
+
+
+def give_back(worker: BaseWorker, claim: Claim) -> Ending:
+    def write(pipeline: Pipeline) -> None:
+        job = claim.job
+        queue_key = worker.queue_class(job.origin, connection=worker.connection).key
+        pipeline.hset(job.key, mapping={"status": JobStatus.QUEUED, "started_at": "", "worker_name": ""})
+        pipeline.hincrby(job.key, "darkroom_attempt", -1)
+        worker.cleanup_execution(job, pipeline, claim.execution)
+        pipeline.lpush(queue_key, job.id)
+        pipeline.publish(names.WAKE_CHANNEL, queue_key)
+
+    return write
+
+
+def describe(raised: BaseException, claim: Claim) -> str:
+    """The traceback without the job's prompts, which must be in no log."""
+    text = "".join(traceback.format_exception(raised))
+    try:
+        generation = claim.generation
+    except GenerationFailed:
+        return text
+    for prompt in (generation.prompt, generation.negative_prompt):
+        for secret in filter(None, (prompt, repr(prompt)[1:-1])):
+            text = text.replace(secret, "[prompt]")
+    return text
+
+
+def _reason(raised: BaseException) -> JobError:
+    if isinstance(raised, GenerationFailed):
+        return JobError(code=raised.code, message=str(raised))
+    return JobError(code=DarkroomError.code, message="The job failed through a fault of the service.")
+
+
+def _run(worker: BaseWorker, claim: Claim) -> dict[str, Any]:
+    claim.job.ended_at = now()
+    return {
+        "worker_name": worker.name,
+        "execution_id": claim.execution_id,
+        "execution_started_at": claim.execution.created_at,
+        "execution_ended_at": claim.job.ended_at,
+    }
+
+
+def _close(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
+    job = claim.job
+    if job.started_at and job.ended_at:
+        worker.increment_total_working_time(job.ended_at - job.started_at, pipeline)
+    if job.meta:
+        pipeline.hset(job.key, "meta", claim.meta())
+    worker.cleanup_execution(job, pipeline, claim.execution)

@@ -1,0 +1,262 @@
+import logging
+import queue
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import worker_registration
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+from rq.worker.base import BaseWorker
+
+from app.contract import names
+from app.contract.announcement import Announcement
+from app.contract.errors import GenerationFailed, WorkerLost
+from worker.queue import endings
+from worker.queue.claim import DEATHS_MAX, Claim
+from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
+from worker.queue.patience import Patience
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.2  # stock rq enqueues without waking anybody
+BUSY_BEAT_S = 0.25  # a short job's progress is to be seen
+IDLE_BEAT_S = 1.0
+REAP_S = 1.0
+TIDY_S = 60.0
+SAME_WISH_S = 1.0  # a supervisor passes on the terminal's Ctrl-C: one wish, two signals
+ABORT_S = 2.0  # what an aborted job gets to leave the engine
+
+Develop = Callable[[Claim], dict[str, Any]]
+
+
+def _develop_nothing(claim: Claim) -> dict[str, Any]:
+    raise NotImplementedError(f"This worker only stands for another process; it cannot develop {claim.job_id}.")
+
+
+class QueueWorker(BaseWorker):
+    """Claims as many jobs as it has room for and develops each in a thread of its own, until it is told to stop.
+
+    It wants a Redis client of its own, with a short timeout and without decoding, and calls it only in `work`.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str],
+        name: str | None = None,
+        *,
+        connection: Redis,
+        develop: Develop = _develop_nothing,
+        announce: Callable[[], Announcement] | None = None,
+        capacity: int = 1,
+        lease_s: float = 4.0,
+        grace_s: float = 30.0,
+        **options: Any,
+    ) -> None:
+        options["serializer"] = JSONSerializer  # whatever rq asks for: its default would unpickle
+        name = name or f"{WORKER_PREFIX}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        super().__init__(list(map(names.queue_name, models)), name, connection=connection, **options)
+        self.capacity = capacity
+        self.claims: dict[str, Claim] = {}
+        self._develop = develop
+        self._announce = announce
+        self._said = ""
+        self._lease_s = lease_s
+        self._grace_s = grace_s
+        self._ledger = Ledger(connection, self.name, self.queues, lease_s)
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event can deadlock in a signal handler
+        self._beat_now = threading.Event()
+        self._reap_at = self._tidy_at = 0.0
+        self._stop_asked_at: float | None = None
+        self._stops_at_once = False
+        self._has_left = False
+
+    def work(self, *_args: Any, **_options: Any) -> bool:
+        """Works until the first SIGTERM or SIGINT, then finishes what the grace period allows and gives back the rest.
+
+        A second signal gives everything back at once.
+        """
+        self._install_signal_handlers()
+        if not self._patiently(self._enter, give_up=lambda: self._is_stopping):
+            return False
+        beats = threading.Thread(target=self._keep_beating, name="beat", daemon=True)
+        beats.start()
+        try:
+            self._claim_until_stopped()
+            self._drain()
+        finally:
+            self._has_left = True
+            self._beat_now.set()
+            beats.join()
+            self._leave()
+        return True
+
+    def request_stop(self, signum: int | None = None, frame: Any = None) -> None:  # noqa: ARG002 - a signal handler
+        now = time.monotonic()
+        if self._stop_asked_at is None:
+            self._stop_asked_at = now
+        elif now - self._stop_asked_at > SAME_WISH_S:
+            self._stops_at_once = True
+        self._wake()
+
+    def subscribe(self) -> None:
+        super().subscribe()
+        if self.pubsub:
+            self.pubsub.subscribe(**{names.WAKE_CHANNEL: self._wake})
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._stop_asked_at is not None
+
+    def _enter(self) -> None:
+        self._said = self._announce().model_dump_json() if self._announce else ""
+        super()._set_ip_address(self.connection)
+        self._ledger.reap()  # a predecessor of this name: under our lease its jobs would pass for alive
+        if not self.connection.exists(names.lease_key(self.name)):
+            self.connection.delete(self.key)
+        self.register_birth()
+        self.subscribe()
+        logger.info("%s works on %s.", self.name, ", ".join(self.queue_names()))
+
+    def _claim_until_stopped(self) -> None:
+        patience = Patience()
+        while not self._is_stopping:
+            try:
+                self._tend()
+                self._claim()
+            except RedisError as error:
+                self._reap_at = time.monotonic() + 1.5 * self._lease_s  # first the others renew what ran out meanwhile
+                self._wait(patience.next_wait_s(error))
+            else:
+                patience.reset()
+                self._wait(POLL_S)
+
+    def _claim(self) -> None:
+        in_flight = list(self.claims.values())
+        free = self.capacity - len(in_flight)
+        if free > 0 and not any(claim.runs_alone for claim in in_flight):
+            for claim in self._ledger.claim(free, len(in_flight)):
+                self._start(claim)
+
+    def _tend(self) -> None:
+        now = time.monotonic()
+        if now >= self._reap_at:
+            self._reap_at = now + REAP_S
+            for job_id in self._ledger.reap():
+                logger.warning("The job %s is back in its queue: its worker is lost.", job_id)
+            for claim in self._ledger.take_strays(list(self.claims.values())):
+                self._start(claim)
+        if now >= self._tidy_at:
+            self._tidy_at = now + TIDY_S
+            for rq_queue in self.queues:  # not rq's own maintenance, which imports callbacks that Redis names
+                rq_queue.finished_job_registry.cleanup()
+                rq_queue.failed_job_registry.cleanup()
+                worker_registration.clean_worker_registry(rq_queue)
+
+    def _start(self, claim: Claim) -> None:
+        self.claims[claim.execution_id] = claim
+        threading.Thread(target=self._run, args=[claim], name=f"job {claim.job_id}", daemon=True).start()
+        self._beat_now.set()
+
+    def _run(self, claim: Claim) -> None:
+        commands = self._run_to_an_end(claim)
+        self._patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
+        del self.claims[claim.execution_id]
+        self._wake()
+
+    def _run_to_an_end(self, claim: Claim) -> Commands:
+        try:
+            if claim.deaths >= DEATHS_MAX:
+                raise WorkerLost(f"{claim.deaths} workers were lost while they developed this job.")
+            claim.generation  # noqa: B018 - a job that cannot be read does not reach `develop`
+            return self._ledger.prepare(endings.success(self, claim, self._develop(claim)))
+        except BaseException as raised:  # whatever it was, the job must not stay in this worker's hands for ever
+            if not claim.is_lost and not isinstance(raised, GenerationFailed):
+                logger.error("The job %s failed.\n%s", claim.job_id, endings.describe(raised, claim))
+            return self._ledger.prepare(endings.failure(self, claim, raised))
+
+    def _commit(self, claim: Claim, commands: Commands) -> None:
+        if not self._ledger.commit(claim, commands):
+            logger.info("The job %s ended here after it was taken away.", claim.job_id)
+
+    def _drain(self) -> None:
+        until = (self._stop_asked_at or 0) + self._grace_s
+        while self.claims and time.monotonic() < until and not self._stops_at_once:
+            self._wait(POLL_S)
+        for claim in reversed(list(self.claims.values())):  # the newest first, so the order stays
+            with suppress(RedisError):  # without a word our lease ends, and the job is reaped
+                self._ledger.commit(claim, self._ledger.prepare(endings.give_back(self, claim)))
+            claim.lose()
+        until = time.monotonic() + ABORT_S
+        while self.claims and time.monotonic() < until:
+            self._wait(POLL_S)
+
+    def _leave(self) -> None:
+        try:
+            self.register_death()
+            self._ledger.leave()
+            self.unsubscribe()
+        except RedisError as error:
+            logger.warning("%s left without a word: %s", self.name, error)
+
+    def _keep_beating(self) -> None:
+        patience = Patience()
+        while not self._has_left:
+            wait_s = BUSY_BEAT_S if self.claims else IDLE_BEAT_S
+            try:
+                self._beat()
+                patience.reset()
+            except RedisError as error:
+                wait_s = patience.next_wait_s(error)
+            except Exception:  # a fault in a callback must not cost the lease, and with it every job
+                logger.exception("A beat went wrong.")
+            self._beat_now.wait(wait_s)
+            self._beat_now.clear()
+
+    def _beat(self) -> None:
+        claims = list(self.claims.values())
+        state = WorkerStatus.BUSY if claims else WorkerStatus.IDLE
+        is_known, lost = self._ledger.beat(claims, self._said, state)
+        if not is_known:
+            self.register_birth()
+        for claim in lost:
+            claim.lose()
+        if self._announce:
+            self._said = self._announce().model_dump_json()
+
+    def _wake(self, _message: Any = None) -> None:
+        self._wakes.put(None)
+
+    def _wait(self, timeout_s: float) -> None:
+        with suppress(queue.Empty):
+            self._wakes.get(timeout=timeout_s)
+            while True:
+                self._wakes.get_nowait()
+
+    def _patiently(self, call: Callable[[], None], give_up: Callable[[], bool]) -> bool:
+        patience = Patience()
+        while not give_up():
+            try:
+                call()
+            except RedisError as error:
+                time.sleep(patience.next_wait_s(error))
+            else:
+                return True
+        return False
+
+    def _install_signal_handlers(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            super()._install_signal_handlers()
+
+    def _set_connection(self, connection: Redis) -> Redis:
+        return connection  # rq would let every call wait for seven minutes
+
+    def _set_ip_address(self, connection: Redis) -> None:  # noqa: ARG002 - rq asks Redis here, which may be away
+        self.ip_address = "unknown"
