@@ -50,4 +50,4 @@ TheStorage = Annotated[Storage, Depends(_storage)]
 TheTraffic = Annotated[Traffic, Depends(_traffic)]
 StartedAt = Annotated[int, Depends(_started_at)]
 JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-ImageIndex = Annotated[int, Path(ge=0)]
+ImageIndex = Annotated[str, Path(pattern=r"^(0|[1-9][0-9]{0,3})$")]  # one spelling for each picture

@@ -53,7 +53,11 @@ class Problem(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "An error", "content": {"application/problem+json": {}}, "model": Problem}
+    "default": {
+        "description": "An error",
+        "model": Problem,
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 }
 
 

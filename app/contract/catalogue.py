@@ -109,7 +109,7 @@ class Catalogue(BaseModel):
         path = path or EMBEDDED
         try:
             entries = tomllib.loads(path.read_text())
-            for name, entry in entries["models"].items():
+            for name, entry in entries.get("models", {}).items():
                 entry["name"] = name
                 if (folder := path.parent / entry["source"]).is_dir():
                     entry["source"] = str(folder.resolve())

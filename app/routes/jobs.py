@@ -51,9 +51,9 @@ async def read_image(
     """The bytes of one picture."""
     record = await store.find(job_id)
     images = record.development.images if record.development else []
-    if index >= len(images):
+    if int(index) >= len(images):
         raise ImageNotFound(f"Job {job_id} is {record.status} and has {len(images)} images; there is no image {index}.")
-    image = images[index]
+    image = images[int(index)]
     headers = {
         "ETag": f'"{image.sha256}"',
         "Cache-Control": "private, max-age=31536000, immutable",

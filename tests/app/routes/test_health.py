@@ -1,0 +1,76 @@
+import re
+
+import httpx
+from redis import Redis
+
+from tests.app.announced import announce
+
+
+def test_readiness_tells_how_many_workers_live(http: httpx.Client, redis: Redis) -> None:
+    none = http.get("/readyz")
+    announce(redis, "one")
+    announce(redis, "two")
+
+    assert (none.status_code, none.json()["workers"]) == (200, 0)
+    assert http.get("/readyz").json()["workers"] == 2
+
+
+def test_metrics_tell_what_every_worker_does(http: httpx.Client, redis: Redis) -> None:
+    announce(redis, "one")
+    http.post("/v1/jobs", json={"prompt": "a cat"})
+
+    metrics = http.get("/metrics")
+
+    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+    where = 'model="mini",module="unet",worker="one"'
+    expected = {
+        "darkroom_redis_up": 1,
+        "darkroom_workers": 1,
+        'darkroom_worker_running_jobs{worker="one"}': 3,
+        f"darkroom_module_calls_total{{{where}}}": 320,
+        f"darkroom_module_forwards_total{{{where}}}": 40,
+        f"darkroom_module_rows_total{{{where}}}": 640,
+        f"darkroom_mean_rows_per_forward{{{where}}}": 16,
+        'darkroom_jobs{model="mini",status="queued"}': 1,
+        'darkroom_jobs{model="mini",status="running"}': 0,
+    }
+    assert samples(metrics.text).items() >= expected.items()
+
+
+def test_requests_are_counted_by_the_template_of_their_route(http: httpx.Client) -> None:
+    counted = 'darkroom_http_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"}'
+    before = samples(http.get("/metrics").text).get(counted, 0)
+
+    http.get("/v1/jobs/first")
+    http.get("/v1/jobs/second")
+    http.request("BREW", "/coffee/one")
+
+    after = samples(http.get("/metrics").text)
+    assert after[counted] == before + 2
+    assert 'darkroom_http_requests_total{method="other",route="unmatched",status="404"}' in after
+    assert not any("first" in name or "coffee" in name or "BREW" in name for name in after)
+
+
+def test_every_answer_has_a_request_id_and_a_callers_own_is_kept(http: httpx.Client) -> None:
+    own = http.get("/livez", headers={"x-request-id": "abc-123.x"})
+    odd = http.get("/livez", headers={"x-request-id": "a b\t<script>"})
+    first, second = http.get("/livez"), http.get("/nothing")
+
+    assert own.headers["x-request-id"] == "abc-123.x"
+    assert re.fullmatch("[0-9a-f]{32}", odd.headers["x-request-id"])
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+
+
+def test_the_api_describes_itself(http: httpx.Client) -> None:
+    described = http.get("/openapi.json").json()
+
+    assert http.get("/docs").status_code == 200
+    body = described["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/GenerationRequest"}
+    errors = described["paths"]["/v1/jobs"]["post"]["responses"]["default"]["content"]
+    assert errors["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def samples(text: str) -> dict[str, float]:
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}

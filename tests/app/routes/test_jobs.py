@@ -1,0 +1,158 @@
+import hashlib
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+from rq.job import Job, JobStatus
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from app.contract.job import Development, StoredImage
+from tests.app.test_problems import assert_problem
+
+PICTURE = b"\x89PNG and so on"
+
+
+def test_a_job_is_accepted_with_every_default_filled_in_and_its_seed_drawn(http: httpx.Client) -> None:
+    answer = http.post("/v1/jobs", json={"prompt": "a cat wearing a space helmet"})
+
+    job = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["location"] == job["urls"]["self"] == f"/v1/jobs/{job['id']}"
+    assert int(answer.headers["retry-after"]) > 0
+    assert (job["object"], job["status"], job["model"]) == ("job", "queued", "mini")
+    assert job["request"]["seed"] >= 0
+    assert job["request"]["scheduler"] == "DPMSolverMultistepScheduler"
+    assert (job["request"]["width"], job["request"]["height"]) == (128, 128)
+    assert job["progress"] == {"step": 0, "total_steps": job["request"]["num_inference_steps"]}
+    assert http.get(answer.headers["location"]).json() == job
+
+
+def test_what_is_asked_for_is_what_the_worker_will_read(http: httpx.Client, redis: Redis) -> None:
+    asked = {
+        "model": "mini",
+        "prompt": "un chat coiffé d’un casque 🐱",
+        "negative_prompt": "dog",
+        "width": 64,
+        "height": 256,
+        "num_images": 4,
+        "num_inference_steps": 1,
+        "guidance_scale": 0,
+        "seed": 2**63 - 1,
+        "scheduler": "DDIMScheduler",
+        "output": {"format": "webp", "quality": 1},
+        "metadata": {"who": "me"},
+    }
+
+    job = http.post("/v1/jobs", json=asked).json()
+
+    assert job["request"] == asked
+    [generation] = fetch(redis, job["id"]).args
+    assert generation == asked
+
+
+def test_two_jobs_of_one_prompt_have_two_seeds(http: httpx.Client) -> None:
+    first, second = (http.post("/v1/jobs", json={"prompt": "a cat"}).json() for _ in range(2))
+
+    assert first["id"] != second["id"]
+    assert first["request"]["seed"] != second["request"]["seed"]
+
+
+def test_a_poller_that_has_the_job_already_gets_a_304(http: httpx.Client) -> None:
+    path = http.post("/v1/jobs", json={"prompt": "a cat"}).headers["location"]
+    etag = http.get(path).headers["etag"]
+
+    same = http.get(path, headers={"if-none-match": f'"other", W/{etag}'})
+    http.post(f"{path}/cancel")
+    changed = http.get(path, headers={"if-none-match": etag})
+
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
+    assert (changed.status_code, changed.json()["status"]) == (200, "canceled")
+
+
+def test_cancel_may_be_repeated(http: httpx.Client) -> None:
+    path = http.post("/v1/jobs", json={"prompt": "a cat"}).headers["location"]
+
+    first, second = http.post(f"{path}/cancel"), http.post(f"{path}/cancel")
+
+    assert first.status_code == second.status_code == 200
+    assert first.json()["status"] == "canceled"
+    assert first.json() == second.json()
+    assert "retry-after" not in first.headers
+
+
+@pytest.mark.parametrize("job_id", ["unknown", "a" * 65, "a:b", "%2e%2e", "a%00", "%ff", "ä", "a%0A"])
+def test_a_job_that_does_not_exist_is_a_404(http: httpx.Client, job_id: str) -> None:
+    for method, path in (("GET", ""), ("POST", "/cancel"), ("GET", "/images/0")):
+        assert_problem(http.request(method, f"/v1/jobs/{job_id}{path}"), 404)
+
+
+def test_a_picture_comes_with_its_type_and_may_be_kept(http: httpx.Client, redis: Redis, images: Path) -> None:
+    job_id = succeed(http, redis, images)
+
+    answer = http.get(f"/v1/jobs/{job_id}/images/0")
+
+    assert (answer.status_code, answer.content) == (200, PICTURE)
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["etag"] == f'"{hashlib.sha256(PICTURE).hexdigest()}"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
+    again = http.get(f"/v1/jobs/{job_id}/images/0", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_job_that_succeeded_lists_its_pictures_and_keeps_their_place_to_itself(
+    http: httpx.Client, redis: Redis, images: Path
+) -> None:
+    job_id = succeed(http, redis, images)
+
+    answer = http.get(f"/v1/jobs/{job_id}")
+
+    [image] = answer.json()["images"]
+    assert (answer.json()["status"], image["url"]) == ("succeeded", f"/v1/jobs/{job_id}/images/0")
+    assert "retry-after" not in answer.headers
+    assert "key" not in image
+
+
+@pytest.mark.parametrize("index", ["1", "-1", "x", "0.0", "9" * 5000, "..%2F0"])
+def test_a_picture_that_does_not_exist_is_a_404(http: httpx.Client, redis: Redis, images: Path, index: str) -> None:
+    job_id = succeed(http, redis, images)
+
+    assert_problem(http.get(f"/v1/jobs/{job_id}/images/{index}"), 404)
+
+
+def test_a_picture_of_a_job_that_waits_is_a_404(http: httpx.Client) -> None:
+    path = http.post("/v1/jobs", json={"prompt": "a cat"}).headers["location"]
+
+    problem = assert_problem(http.get(f"{path}/images/0"), 404)
+
+    assert problem["code"] == "image_not_found"
+    assert "queued" in problem["detail"]
+
+
+def test_a_picture_that_is_no_longer_kept_is_a_404(http: httpx.Client, redis: Redis, images: Path) -> None:
+    job_id = succeed(http, redis, images)
+    (images / job_id / "0.png").unlink()
+
+    assert "no longer kept" in assert_problem(http.get(f"/v1/jobs/{job_id}/images/0"), 404)["detail"]
+
+
+def fetch(redis: Redis, job_id: str) -> Job:
+    return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+
+
+def succeed(http: httpx.Client, redis: Redis, images: Path) -> str:
+    """Submits a job and finishes it as a worker does, in rq's own record."""
+    job_id: str = http.post("/v1/jobs", json={"prompt": "a cat", "seed": 7}).json()["id"]
+    key, sha256 = f"{job_id}/0.png", hashlib.sha256(PICTURE).hexdigest()
+    (images / job_id).mkdir()
+    (images / key).write_bytes(PICTURE)
+    image = StoredImage(
+        key=key, content_type="image/png", width=128, height=128, bytes=len(PICTURE), sha256=sha256, seed=7
+    )
+    job = fetch(redis, job_id)
+    development = Development(images=[image]).model_dump(mode="json")
+    Result.create(job, Result.Type.SUCCESSFUL, 60, return_value=development)
+    job.set_status(JobStatus.FINISHED)
+    return job_id
