@@ -1,3 +1,4 @@
+import errno
 import socket
 
 from app.unstartable import Unstartable
@@ -14,7 +15,9 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        raise Unstartable(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+        taken = error.errno == errno.EADDRINUSE
+        reason = "the port is taken, choose another one with --port" if taken else error.strerror
+        raise Unstartable(f"Cannot listen on {host}:{port}: {reason}.") from error
 
 
 def address_of(listener: socket.socket) -> str:

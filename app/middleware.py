@@ -71,14 +71,15 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        received = int(announced) if announced.isdecimal() else 0
-        if received <= self.max_bytes:
-            received = 0  # what counts is what arrives
+        announced = Headers(scope=scope).get("content-length", "0")
+        is_announced_too_large = int(announced) > self.max_bytes
+        received = 0
 
         async def receive_limited() -> Message:
             nonlocal received
-            message = await receive() if received <= self.max_bytes else {}
+            if is_announced_too_large:
+                raise BodyTooLarge(self.max_bytes)
+            message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_bytes:
                 raise BodyTooLarge(self.max_bytes)

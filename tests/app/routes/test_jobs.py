@@ -4,11 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 from redis import Redis
-from rq.job import Job, JobStatus
-from rq.results import Result
-from rq.serializers import JSONSerializer
 
-from app.contract.job import Development, StoredImage
+from tests.app.finished import fetch, finish
 from tests.app.test_problems import assert_problem
 
 PICTURE = b"\x89PNG and so on"
@@ -32,7 +29,7 @@ def test_a_job_is_accepted_with_every_default_filled_in_and_its_seed_drawn(http:
 def test_what_is_asked_for_is_what_the_worker_will_read(http: httpx.Client, redis: Redis) -> None:
     asked = {
         "model": "mini",
-        "prompt": "un chat coiffé d’un casque 🐱",
+        "prompt": "un chat coiffé d'un casque 🐱",
         "negative_prompt": "dog",
         "width": 64,
         "height": 256,
@@ -138,21 +135,7 @@ def test_a_picture_that_is_no_longer_kept_is_a_404(http: httpx.Client, redis: Re
     assert "no longer kept" in assert_problem(http.get(f"/v1/jobs/{job_id}/images/0"), 404)["detail"]
 
 
-def fetch(redis: Redis, job_id: str) -> Job:
-    return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
-
-
 def succeed(http: httpx.Client, redis: Redis, images: Path) -> str:
-    """Submits a job and finishes it as a worker does, in rq's own record."""
     job_id: str = http.post("/v1/jobs", json={"prompt": "a cat", "seed": 7}).json()["id"]
-    key, sha256 = f"{job_id}/0.png", hashlib.sha256(PICTURE).hexdigest()
-    (images / job_id).mkdir()
-    (images / key).write_bytes(PICTURE)
-    image = StoredImage(
-        key=key, content_type="image/png", width=128, height=128, bytes=len(PICTURE), sha256=sha256, seed=7
-    )
-    job = fetch(redis, job_id)
-    development = Development(images=[image]).model_dump(mode="json")
-    Result.create(job, Result.Type.SUCCESSFUL, 60, return_value=development)
-    job.set_status(JobStatus.FINISHED)
+    finish(redis, job_id, images, [PICTURE])
     return job_id
