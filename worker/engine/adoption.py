@@ -27,16 +27,21 @@ def modules_of(pipeline: Any, prefix: str = "") -> Iterator[tuple[str, nn.Module
 
 
 class Method:
-    """One rerouted method of an adopted module: what it was, and what to call it in the statistics."""
+    """One rerouted method of an adopted module, which calling this executes; and its totals."""
 
-    def __init__(self, model: str, name: str, original: Callable[..., Any]) -> None:
+    def __init__(self, model: str, name: str, original: Callable[..., Any], fingerprint: Fingerprint) -> None:
         self.model = model
         self.name = name
         self.original = original
+        self._fingerprint = fingerprint
         self.number = next(_numbers)  # stands for the method in signatures, which outlive it
         self.calls = self.forwards = self.rows = 0
         self._signature = inspect.signature(original)
         self._defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with self._fingerprint.absorbing():
+            return self.original(*args, **kwargs)
 
     def normalise(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Writes equal calls equally: arguments in the method's own order, those left that have their default."""
@@ -61,7 +66,7 @@ class Adoption:
         for method in REROUTED:
             if callable(getattr(module, method, None)):
                 label = name if method == "forward" else f"{name}.{method}"
-                self.methods.append(Method(model, label, getattr(module, method)))
+                self.methods.append(Method(model, label, getattr(module, method), self.fingerprint))
                 setattr(module, method, _rerouted(self.methods[-1]))
         module._apply = _guarded(module)  # type: ignore[method-assign]
         module._adoption = self  # type: ignore[assignment]
@@ -81,7 +86,7 @@ def _rerouted(method: Method) -> Callable[..., Any]:
     def forward(*args: Any, **kwargs: Any) -> Any:
         run = Run.current()
         if run is None or not run.may_park():
-            return method.original(*args, **kwargs)
+            return method(*args, **kwargs)
         return run.park(Call(method, args, kwargs))
 
     return forward

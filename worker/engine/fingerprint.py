@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from torch import nn
@@ -6,7 +9,10 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 class Fingerprint:
-    """What a run could change of a module that others share: attention processors, hooks, mode, adapters' scales."""
+    """What a run could change of a module that others share: attention processors, hooks, mode, adapters' scales.
+
+    It is looked at whenever a run parks, so it holds on to what there is to compare and walks the module only once.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -15,30 +21,46 @@ class Fingerprint:
     def take(self) -> None:
         """Makes the module's present state the one to hold."""
         parts = list(self._module.modules())
-        self._processed: list[Any] = [
-            part for part in parts if "processor" in vars(part) or "processor" in part._modules
+        self._is_training = self._module.training
+        self._processors: list[tuple[Any, Any]] = [
+            (part, part.processor) for part in parts if "processor" in vars(part) or "processor" in part._modules
         ]
         self._hooks = [vars(part)[name] for part in parts for name in HOOKS]
+        self._held_hooks = [dict(hooks) for hooks in self._hooks]
+        self._counts = self._count_hooks()
         self._scales = [vars(part)["scaling"] for part in parts if isinstance(vars(part).get("scaling"), dict)]
-        self._processors = [part.processor for part in self._processed]
-        self._hooked = [dict(hooks) for hooks in self._hooks]
-        self._hook_counts = [len(hooks) for hooks in self._hooks]
-        self._scaled = [dict(scales) for scales in self._scales]
-        self._is_training = self._module.training
+        self._held_scales = [dict(scales) for scales in self._scales]
 
     def is_changed(self) -> bool:
         return (
             self._module.training is not self._is_training
-            or any(part.processor is not held for part, held in zip(self._processed, self._processors, strict=True))
-            or [*map(len, self._hooks)] != self._hook_counts
-            or self._scales != self._scaled
+            or any(part.processor is not held for part, held in self._processors)
+            or self._count_hooks() != self._counts
+            or self._scales != self._held_scales
         )
 
     def restore(self) -> None:
         """Puts the held state back."""
-        self._module.train(self._is_training)
-        for part, processor in zip(self._processed, self._processors, strict=True):
-            part.processor = processor
-        for present, held in zip(self._hooks + self._scales, self._hooked + self._scaled, strict=True):
+        if self._module.training is not self._is_training:
+            self._module.train(self._is_training)
+        for part, held in self._processors:
+            if part.processor is not held:
+                part._modules.pop("processor", None)
+                part.processor = held
+        for present, held in zip(self._hooks + self._scales, self._held_hooks + self._held_scales, strict=True):
             present.clear()
             present.update(held)
+
+    @contextmanager
+    def absorbing(self) -> Iterator[None]:
+        """Takes for the module's own the hooks that it hangs up itself, as transformers' models do at first use."""
+        before = self._count_hooks()
+        yield
+        if self._count_hooks() == before:
+            return
+        for present, held, count in zip(self._hooks, self._held_hooks, before, strict=True):
+            held.update(islice(present.items(), count, None))
+        self._counts = [len(held) for held in self._held_hooks]
+
+    def _count_hooks(self) -> list[int]:
+        return [*map(len, self._hooks)]
