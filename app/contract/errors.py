@@ -10,6 +10,7 @@ DarkroomError                500 internal
 ├── Overloaded               503, with Retry-After
 │   ├── QueueFull
 │   └── RedisUnavailable
+├── ModelUnloadable          500, ends the worker's start
 └── GenerationFailed         recorded on the job, never an answer over HTTP
     ├── OutOfMemory
     ├── DeadlinePassed
@@ -95,6 +96,12 @@ class RedisUnavailable(Overloaded):
 
     code = "redis_unavailable"
     retry_after_s = 2
+
+
+class ModelUnloadable(DarkroomError):
+    """Raised when a model of the catalogue cannot be loaded from its source."""
+
+    code = "model_unloadable"
 
 
 class GenerationFailed(DarkroomError):

@@ -1,0 +1,36 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo up test check fix bench clean
+
+demo: $(INSTALLED)  ## a prompt in, a picture out: cat.png
+	$(BIN)/darkroom demo
+
+up: $(INSTALLED)  ## the whole service on this machine, until Ctrl-C
+	$(BIN)/darkroom up
+
+test: $(INSTALLED)  ## all tests, on a real Redis that comes with the installation
+	$(BIN)/pytest -q
+
+check: $(INSTALLED)  ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)  ## the tables of benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.precision
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/pip install -q -c constraints.txt -e '.[worker,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv state

@@ -1,0 +1,96 @@
+"""The whole service as a user starts it: `darkroom up` with the embedded model, over real HTTP."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+STARTED = re.compile(r"listening on (http://\S+)")
+PATIENCE_S = 90.0
+
+
+class Service:
+    """One `darkroom up` on a state folder; it can be stopped and started again."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "app.cli", "up", "--port", "0", "--state-dir", str(self.state_dir)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        for line in self.process.stdout or ():
+            if found := STARTED.search(line):
+                self.http = httpx.Client(base_url=found[1], timeout=30)
+                break
+        self.wait_for(lambda: self.warm_models() == ["mini"])
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=PATIENCE_S)
+        self.http.close()
+        return self.process.returncode
+
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def worker(self) -> psutil.Process:
+        return next(child for child in self.descendants() if child.cmdline()[1:3] == ["-m", "worker"])
+
+    @property
+    def redis_url(self) -> str:
+        return f"unix://{self.state_dir}/redis.sock"
+
+    def warm_models(self) -> list[str]:
+        answer = self.http.get("/v1/models")
+        return [each["id"] for each in answer.json()["data"] if each["darkroom"]["state"] == "warm"]
+
+    def post(self, **body: Any) -> dict[str, Any]:
+        answer = self.http.post("/v1/jobs", json=body)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self.http.get(f"/v1/jobs/{job_id}").raise_for_status().json()
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        self.wait_for(lambda: self.job(job_id)["status"] not in ("queued", "running"))
+        return self.job(job_id)
+
+    def image(self, job: dict[str, Any], n: int = 0) -> bytes:
+        return self.http.get(job["images"][n]["url"]).raise_for_status().content
+
+    def picture(self, **body: Any) -> bytes:
+        """Posts, waits, and gives the one picture's bytes."""
+        job = self.ended(self.post(**body)["id"])
+        assert job["status"] == "succeeded", job["error"]
+        return self.image(job)
+
+    def unet(self, metric: str) -> float:
+        """The sum of one of the denoiser's counters over all workers."""
+        lines = self.http.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(metric + "{") and '"unet"' in line)
+
+    @staticmethod
+    def wait_for(holds: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < until, "It did not happen in time."
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("s"))
+    try:
+        yield service
+    finally:
+        service.stop()

@@ -1,0 +1,52 @@
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+
+from app.contract.catalogue import Catalogue
+from app.contract.generation import Generation, GenerationRequest
+from worker.pipelines.arguments import arguments, warnings
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> DiffusionPipeline:
+    return DiffusionPipeline.from_pretrained(Catalogue.read().find("mini").source)
+
+
+def generation(**asked: object) -> Generation:
+    return Catalogue.read().find("mini").fill(GenerationRequest.model_validate({"prompt": "a cat", **asked}))
+
+
+def test_a_generation_is_put_in_the_words_of_the_pipeline(pipeline: DiffusionPipeline) -> None:
+    asked = arguments(pipeline, generation(num_images=2, seed=5, num_inference_steps=3, guidance_scale=2.5))
+
+    seeds = [generator.initial_seed() for generator in asked.pop("generator")]
+    assert seeds == [5, 6]
+    assert asked == {
+        "prompt": "a cat",
+        "negative_prompt": None,
+        "width": 128,
+        "height": 128,
+        "num_images_per_prompt": 2,
+        "num_inference_steps": 3,
+        "guidance_scale": 2.5,
+        "output_type": "pt",
+    }
+
+
+def test_a_pipeline_is_given_only_what_it_takes() -> None:
+    class Unguided(DiffusionPipeline):
+        def __call__(self, prompt: str, generator: list[torch.Generator]) -> None: ...
+
+    asked = generation(negative_prompt="a dog")
+
+    assert arguments(Unguided(), asked).keys() == {"prompt", "generator"}
+    assert warnings(Unguided(), asked) == ["negative_prompt: mini takes none, so it was left out."]
+
+
+def test_a_prompt_is_warned_of_only_if_its_end_is_cut(pipeline: DiffusionPipeline) -> None:
+    readable = pipeline.tokenizer.model_max_length - 2  # it is put between a start and an end
+
+    assert warnings(pipeline, generation(prompt="cat " * readable)) == []
+    assert warnings(pipeline, generation(prompt="cat " * (readable + 1))) == [
+        f"prompt: it has {readable + 3} tokens and mini reads {readable + 2}; the end was cut."
+    ]

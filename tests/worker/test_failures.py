@@ -1,0 +1,30 @@
+import pytest
+import torch
+from obstore.exceptions import GenericError
+
+from app.contract.errors import DeadlinePassed, GenerationFailed, OutOfMemory, OutputUnstored
+from worker import engine
+from worker.failures import translated
+
+
+@pytest.mark.parametrize(
+    ("foreign", "ours"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory),
+        (engine.DeadlinePassed("late"), DeadlinePassed),
+        (GenericError("no such bucket"), OutputUnstored),
+    ],
+)
+def test_what_libraries_raise_becomes_an_error_that_a_caller_can_read(
+    foreign: Exception, ours: type[GenerationFailed]
+) -> None:
+    with pytest.raises(ours) as raised, translated():
+        raise foreign
+
+    assert raised.value.__cause__ is foreign
+    assert str(foreign) not in str(raised.value)
+
+
+def test_what_nobody_expected_passes_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), translated():
+        _ = 1 / 0

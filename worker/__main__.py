@@ -1,0 +1,15 @@
+import argparse
+import sys
+
+from app.contract.catalogue import CatalogueUnreadable
+from app.contract.errors import ModelUnloadable
+from app.contract.settings import Settings
+from worker.main import main
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m worker", description="Runs one Darkroom worker.")
+    parser.add_argument("--name", help="the worker's name in rq; it begins with darkroom-")
+    try:
+        main(Settings(), parser.parse_args().name)
+    except (CatalogueUnreadable, ModelUnloadable) as error:
+        sys.exit(str(error))

@@ -1,0 +1,21 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from obstore.exceptions import BaseError as StorageError
+
+from app.contract.errors import DeadlinePassed, OutOfMemory, OutputUnstored
+from worker import engine
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what torch, the engine and the storage raise into the errors that a caller can read on the job."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory("The pictures do not fit into the device's memory, even alone.") from error
+    except engine.DeadlinePassed as error:
+        raise DeadlinePassed("The job took longer than a job may.") from error
+    except StorageError as error:
+        raise OutputUnstored("The pictures were made, but the storage did not take them.") from error

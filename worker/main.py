@@ -1,0 +1,61 @@
+"""A worker's life: warm the models, claim jobs until told to stop, drain."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from redis import Redis
+
+from app.contract.announcement import Announcement, ModuleCounts
+from app.contract.catalogue import Catalogue
+from app.contract.settings import Settings
+from app.contract.storage import Storage
+from worker.engine import Engine
+from worker.pipelines.placement import Placement
+from worker.pipelines.warm_models import WarmModels
+from worker.queue import QueueWorker
+from worker.task import Workbench, develop
+
+ANSWER_TIMEOUT_S = 5.0
+
+
+def main(settings: Settings, name: str | None = None) -> None:
+    """Runs one worker until the first SIGTERM or SIGINT and the end of its jobs."""
+    started_at = datetime.now(UTC)
+    catalogue, placement = Catalogue.read(settings.catalogue), Placement.choose(settings)
+    with Engine(settings.max_rows, placement.device) as engine:
+        models = WarmModels.warm(catalogue, placement, engine)
+
+        def announce() -> Announcement:
+            return _announcement(worker, engine, models, placement, started_at)
+
+        worker = QueueWorker(
+            list(catalogue.models),
+            name,
+            connection=Redis.from_url(settings.redis_address, socket_timeout=ANSWER_TIMEOUT_S),
+            develop=partial(develop, workbench=Workbench(engine, models, Storage(settings.storage_address))),
+            announce=announce,
+            capacity=settings.max_jobs,
+            lease_s=settings.lease_s,
+            grace_s=settings.grace_s,
+        )
+        worker.work()
+
+
+def _announcement(
+    worker: QueueWorker, engine: Engine, models: WarmModels, placement: Placement, started_at: datetime
+) -> Announcement:
+    stats = engine.stats()
+    return Announcement(
+        worker=worker.name,
+        started_at=started_at,
+        device=str(placement.device),
+        dtype=str(placement.dtype).removeprefix("torch."),
+        capacity=worker.capacity,
+        running=len(worker.claims),
+        models=list(models.pipelines),
+        modules=[
+            ModuleCounts(model=each.model, module=each.module, calls=each.calls, forwards=each.forwards, rows=each.rows)
+            for each in stats.modules
+        ],
+        never_stacked=[f"{each.model} {each.module}: {each.reason}" for each in stats.never_stacked],
+    )
