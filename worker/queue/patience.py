@@ -1,5 +1,9 @@
 import logging
 import random
+import time
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +17,7 @@ class Patience:
     def __init__(self) -> None:
         self._tries = 0
 
-    def next_wait_s(self, error: Exception) -> float:
+    def next_wait_s(self, error: RedisError) -> float:
         if not self._tries:
             logger.warning("Redis is away: %s", error)
         longest = min(LONGEST_S, SHORTEST_S * 2**self._tries)
@@ -24,3 +28,16 @@ class Patience:
         if self._tries:
             logger.info("Redis is back.")
         self._tries = 0
+
+
+def patiently(call: Callable[[], None], give_up: Callable[[], bool]) -> bool:
+    """Calls until Redis has answered; returns False if it was given up first."""
+    patience = Patience()
+    while not give_up():
+        try:
+            call()
+        except RedisError as error:
+            time.sleep(patience.next_wait_s(error))
+        else:
+            return True
+    return False

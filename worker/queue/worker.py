@@ -21,8 +21,9 @@ from app.contract.announcement import Announcement
 from app.contract.errors import GenerationFailed, WorkerLost
 from worker.queue import endings
 from worker.queue.claim import DEATHS_MAX, Claim
+from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
-from worker.queue.patience import Patience
+from worker.queue.patience import Patience, patiently
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class QueueWorker(BaseWorker):
         self._grace_s = grace_s
         self._ledger = Ledger(connection, self.name, self.queues, lease_s)
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event can deadlock in a signal handler
-        self._beat_now = threading.Event()
+        self._heart = Heart(self._beat, pause_s=lambda: BUSY_BEAT_S if self.claims else IDLE_BEAT_S)
         self._reap_at = self._tidy_at = 0.0
         self._stop_asked_at: float | None = None
         self._stops_at_once = False
@@ -84,17 +85,15 @@ class QueueWorker(BaseWorker):
         A second signal gives everything back at once.
         """
         self._install_signal_handlers()
-        if not self._patiently(self._enter, give_up=lambda: self._is_stopping):
+        if not patiently(self._enter, give_up=lambda: self._is_stopping):
             return False
-        beats = threading.Thread(target=self._keep_beating, name="beat", daemon=True)
-        beats.start()
+        self._heart.start()
         try:
             self._claim_until_stopped()
             self._drain()
         finally:
             self._has_left = True
-            self._beat_now.set()
-            beats.join()
+            self._heart.stop()
             self._leave()
         return True
 
@@ -110,6 +109,12 @@ class QueueWorker(BaseWorker):
         super().subscribe()
         if self.pubsub:
             self.pubsub.subscribe(**{names.WAKE_CHANNEL: self._wake})
+
+    def unsubscribe(self) -> None:
+        if self.pubsub and self.pubsub_thread:
+            self.pubsub_thread.stop()  # first: rq's order can miss the last message and wait for a minute
+            self.pubsub.unsubscribe()
+            self.pubsub_thread.join(timeout=1)
 
     @property
     def _is_stopping(self) -> bool:
@@ -163,11 +168,11 @@ class QueueWorker(BaseWorker):
     def _start(self, claim: Claim) -> None:
         self.claims[claim.execution_id] = claim
         threading.Thread(target=self._run, args=[claim], name=f"job {claim.job_id}", daemon=True).start()
-        self._beat_now.set()
+        self._heart.beat_now()
 
     def _run(self, claim: Claim) -> None:
         commands = self._run_to_an_end(claim)
-        self._patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
+        patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
         del self.claims[claim.execution_id]
         self._wake()
 
@@ -206,20 +211,6 @@ class QueueWorker(BaseWorker):
         except RedisError as error:
             logger.warning("%s left without a word: %s", self.name, error)
 
-    def _keep_beating(self) -> None:
-        patience = Patience()
-        while not self._has_left:
-            wait_s = BUSY_BEAT_S if self.claims else IDLE_BEAT_S
-            try:
-                self._beat()
-                patience.reset()
-            except RedisError as error:
-                wait_s = patience.next_wait_s(error)
-            except Exception:  # a fault in a callback must not cost the lease, and with it every job
-                logger.exception("A beat went wrong.")
-            self._beat_now.wait(wait_s)
-            self._beat_now.clear()
-
     def _beat(self) -> None:
         claims = list(self.claims.values())
         state = WorkerStatus.BUSY if claims else WorkerStatus.IDLE
@@ -239,17 +230,6 @@ class QueueWorker(BaseWorker):
             self._wakes.get(timeout=timeout_s)
             while True:
                 self._wakes.get_nowait()
-
-    def _patiently(self, call: Callable[[], None], give_up: Callable[[], bool]) -> bool:
-        patience = Patience()
-        while not give_up():
-            try:
-                call()
-            except RedisError as error:
-                time.sleep(patience.next_wait_s(error))
-            else:
-                return True
-        return False
 
     def _install_signal_handlers(self) -> None:
         if threading.current_thread() is threading.main_thread():

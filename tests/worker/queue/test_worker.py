@@ -1,0 +1,257 @@
+import logging
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Callback, Queue
+from rq.job import Job
+from rq.results import Result
+from rq.suspension import resume, suspend
+
+from app.contract import names
+from app.contract.errors import OutOfMemory
+from app.contract.job import JobStatus
+from worker.queue import Claim
+from worker.queue.ledger import Ledger
+
+MINI = names.queue_name("mini")
+
+
+def fetch(redis: Redis, job_id: str) -> Job:
+    return Job.fetch(job_id, connection=redis, serializer="json")
+
+
+def test_a_job_is_developed_and_its_result_kept(front: Any, start_worker: Any) -> None:
+    job_id = front.admit()
+
+    start_worker(lambda claim: {"images": [], "warnings": [claim.generation.prompt]})
+
+    record = front.wait_for(job_id, JobStatus.SUCCEEDED)
+    assert record.development.warnings == ["a cat wearing a space helmet"]
+    assert record.attempt == 1
+    assert record.created_at < record.started_at < record.ended_at
+
+
+def test_a_running_job_shows_its_progress(front: Any, start_worker: Any, studio: Any, eventually: Any) -> None:
+    job_id = front.admit()
+    start_worker(studio.develop)
+    eventually(lambda: studio.seen)
+
+    studio.seen[0].report(3, 20)
+
+    eventually(lambda: front.find(job_id).progress.step == 3)
+    assert front.find(job_id).status is JobStatus.RUNNING
+    assert front.counts().running == 1
+
+
+def test_a_finished_job_shows_the_last_step_that_it_reported(front: Any, start_worker: Any) -> None:
+    def develop(claim: Claim) -> dict[str, Any]:
+        claim.report(19, 19)
+        return {"images": []}
+
+    job_id = front.admit()
+    start_worker(develop)
+
+    progress = front.wait_for(job_id, JobStatus.SUCCEEDED).progress
+    assert (progress.step, progress.total_steps) == (19, 19)
+
+
+def test_a_worker_develops_as_many_jobs_at_once_as_it_has_room_for(
+    front: Any, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    job_ids = [front.admit() for _ in range(5)]
+    start_worker(studio.develop, capacity=3)
+
+    eventually(lambda: len(studio.seen) == 3)
+    time.sleep(0.3)  # time enough to take a fourth
+
+    assert {claim.job_id for claim in studio.seen} == set(job_ids[:3])
+    assert front.counts().queued == 2
+    studio.door.set()
+    for job_id in job_ids:
+        front.wait_for(job_id, JobStatus.SUCCEEDED)
+
+
+def test_an_admitted_job_wakes_an_idle_worker(
+    front: Any, start_worker: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.queue.worker.POLL_S", 3_600.0)
+    worker = start_worker(lambda _: {"images": []})
+    eventually(lambda: worker.pubsub_thread)
+
+    job_id = front.admit()
+
+    front.wait_for(job_id, JobStatus.SUCCEEDED)
+
+
+def test_a_canceled_job_is_never_developed(front: Any, start_worker: Any, studio: Any) -> None:
+    canceled, other = front.admit(), front.admit()
+    front.cancel(canceled)
+
+    studio.door.set()
+    start_worker(studio.develop)
+
+    front.wait_for(other, JobStatus.SUCCEEDED)
+    assert [claim.job_id for claim in studio.seen] == [other]
+
+
+def test_a_running_job_that_is_canceled_is_stopped_and_its_result_refused(
+    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    job_id = front.admit()
+    worker = start_worker(studio.develop)
+    eventually(lambda: studio.seen)
+
+    canceled = front.cancel(job_id)
+
+    eventually(lambda: studio.stopped == [job_id])
+    studio.door.set()
+    eventually(lambda: not worker.claims)
+    assert front.find(job_id) == canceled
+    assert canceled.status is JobStatus.CANCELED
+    assert not redis.exists(Result.get_key(job_id))
+
+
+@pytest.mark.parametrize("act", [Job.cancel, Job.delete])
+def test_what_rq_cancels_or_deletes_is_stopped_and_leaves_nothing_behind(
+    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any, act: Any
+) -> None:
+    job_id = front.admit()
+    worker = start_worker(studio.develop)
+    eventually(lambda: studio.seen)
+
+    act(fetch(redis, job_id))
+
+    eventually(lambda: studio.stopped == [job_id])
+    studio.door.set()
+    eventually(lambda: not worker.claims)
+    assert redis.exists(Job.key_for(job_id)) == (act is Job.cancel)
+    assert redis.keys("rq:execution*") == redis.keys("rq:wip*") == redis.keys("rq:results*") == []
+
+
+def test_a_failure_is_told_by_its_code_and_message(front: Any, start_worker: Any) -> None:
+    def develop(claim: Claim) -> dict[str, Any]:
+        raise OutOfMemory(f"Too large: {claim.generation.width} pixels.")
+
+    job_id = front.admit()
+    start_worker(develop)
+
+    error = front.wait_for(job_id, JobStatus.FAILED).error
+    assert (error.code, error.message) == ("out_of_memory", "Too large: 128 pixels.")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_fault_of_ours_is_told_without_its_cause_and_kept_without_the_prompt(
+    front: Any, redis: Redis, start_worker: Any, error: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def develop(claim: Claim) -> dict[str, Any]:
+        raise error(f"a wire came off at {claim.generation.prompt!r}")
+
+    job_id = front.admit(prompt='my "secret"\nwish')
+    with caplog.at_level(logging.DEBUG):
+        start_worker(develop)
+        told = front.wait_for(job_id, JobStatus.FAILED).error
+
+    kept = fetch(redis, job_id).latest_result().exc_string
+    assert told.code == "internal"
+    assert "wire" not in told.message
+    assert "a wire came off" in kept
+    assert "secret" not in kept + caplog.text
+
+
+def test_an_unwritable_result_fails_the_job(front: Any, start_worker: Any) -> None:
+    job_id = front.admit()
+
+    start_worker(lambda _: {"images": object()})
+
+    assert front.wait_for(job_id, JobStatus.FAILED).error.code == "internal"
+
+
+def test_a_function_that_is_not_ours_is_refused(redis: Redis, start_worker: Any, studio: Any, eventually: Any) -> None:
+    foreign = Queue(MINI, connection=redis, serializer="json").enqueue("os.environ.setdefault", "DARKROOM_TEST", "1")
+    pickled = Queue(MINI, connection=redis).enqueue(names.JOB_FUNCTION, {"prompt": "a"})
+    other = Queue(MINI, connection=redis, serializer="json").enqueue(names.JOB_FUNCTION, {"prompt": "a"})
+
+    start_worker(studio.develop)
+
+    eventually(lambda: all(job.get_status() == "failed" for job in (foreign, pickled, other)))
+    assert studio.seen == []
+    assert "DARKROOM_TEST" not in os.environ
+
+
+def test_callbacks_that_redis_names_are_never_imported(
+    front: Any, redis: Redis, start_worker: Any, eventually: Any
+) -> None:
+    template = fetch(redis, front.admit())
+    job = Queue(MINI, connection=redis, serializer="json").enqueue(
+        names.JOB_FUNCTION, *template.args, on_success=Callback("antigravity.fly"), on_failure=Callback("this.c")
+    )
+
+    start_worker(lambda _: {"images": []})
+
+    eventually(lambda: job.get_status() == "finished")
+    assert not {"antigravity", "this"} & set(sys.modules)
+
+
+def test_a_job_whose_claim_was_never_answered_is_developed_all_the_same(
+    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    worker = start_worker(studio.develop, capacity=1)
+    blocker = front.admit()
+    eventually(lambda: studio.seen)
+    lost = front.admit()
+
+    Ledger(redis, worker.name, worker.queues, 1.0).claim(1, 0)
+
+    eventually(lambda: [claim.job_id for claim in studio.seen] == [blocker, lost])
+    studio.door.set()
+    assert front.wait_for(lost, JobStatus.SUCCEEDED).attempt == 1
+
+
+def test_suspended_workers_claim_nothing(front: Any, redis: Redis, start_worker: Any, studio: Any) -> None:
+    suspend(redis)
+    job_id = front.admit()
+    studio.door.set()
+    start_worker(studio.develop)
+    time.sleep(0.5)
+
+    assert studio.seen == []
+    resume(redis)
+    front.wait_for(job_id, JobStatus.SUCCEEDED)
+
+
+def test_a_stopping_worker_finishes_what_it_has_and_takes_nothing_new(
+    front: Any, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    running = front.admit()
+    worker = start_worker(studio.develop, grace_s=10.0)
+    eventually(lambda: studio.seen)
+
+    worker.request_stop()
+    waiting = front.admit()
+    threading.Timer(0.3, studio.door.set).start()
+
+    front.wait_for(running, JobStatus.SUCCEEDED)
+    eventually(lambda: not front.announcements())
+    assert front.find(waiting).status is JobStatus.QUEUED
+
+
+def test_what_does_not_end_in_time_goes_back_to_the_front_without_a_lost_attempt(
+    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    job_ids = [front.admit() for _ in range(4)]
+    worker = start_worker(studio.develop, capacity=3)
+    eventually(lambda: len(studio.seen) == 3)
+
+    worker.request_stop()
+
+    eventually(lambda: len(studio.stopped) == 3)
+    assert Queue(MINI, connection=redis).job_ids == job_ids
+    assert {front.find(job_id).attempt for job_id in job_ids} == {0}
+    studio.door.set()
+    start_worker(studio.develop)
+    assert {front.wait_for(job_id, JobStatus.SUCCEEDED).attempt for job_id in job_ids} == {1}

@@ -1,0 +1,38 @@
+"""A worker process for the tests: `python worker_process.py ADDRESS OPTIONS`.
+
+A job's metadata says how it behaves: `step_s`, and `deadly` if it kills its worker at the second step.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from redis import Redis
+
+from worker.queue import Claim, QueueWorker
+
+
+def main(url: str, options: str) -> None:
+    redis = Redis.from_url(url)
+
+    def develop(claim: Claim) -> dict[str, Any]:
+        generation = claim.generation
+        redis.rpush(f"ran:{claim.job_id}", os.getpid())
+        for step in range(generation.num_inference_steps):
+            if claim.is_lost:
+                raise InterruptedError
+            if step and "deadly" in generation.metadata:
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(float(generation.metadata.get("step_s", 0)))
+            claim.report(step + 1, generation.num_inference_steps)
+        return {"images": []}
+
+    connection = Redis.from_url(url, socket_timeout=5)
+    QueueWorker(["mini"], connection=connection, develop=develop, **json.loads(options)).work()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
