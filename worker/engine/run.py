@@ -108,12 +108,18 @@ class Run:
             self._end(Answer(error=error))
 
     def _end(self, outcome: Answer) -> None:
-        error = outcome.error
-        while error:  # the frames of a traceback hold tensors
-            traceback.clear_frames(error.__traceback__)
-            error = error.__context__
+        _forget_tensors(outcome.error)
         self.outcome, self.has_ended, self.is_ready = outcome, True, False
         self.call, self._answer, self._greenlet, self._arguments = None, Answer(), None, {}
+
+
+def _forget_tensors(error: BaseException | None) -> None:
+    """Empties the frames of an error's traceback, which would keep a failed run's memory as long as its future."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        for frame, _line in traceback.walk_tb(error.__traceback__):
+            len(frame.f_locals)  # brings what a pipeline's own locals() has noted up to date
+        error = error.__context__
 
 
 def _thread_state() -> tuple[bool, ...]:
