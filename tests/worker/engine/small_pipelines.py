@@ -52,7 +52,7 @@ class Failing(Rows):
 class Walk:
     """A pipeline: it calls its module step after step, with the arguments that `more` gives for that step."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: Any) -> None:
         self.module = module
 
     def __call__(
@@ -71,7 +71,7 @@ class Room:
     """A hub, a module that it has adopted, and the runs of a pipeline over it."""
 
     def __init__(self, module: Rows, max_rows: int = 16) -> None:
-        self.module = module
+        self.module: Any = module
         self.hub = Hub(max_rows)
         self.adoption = Adoption("small", "module", module)
 

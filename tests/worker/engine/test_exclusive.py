@@ -1,0 +1,137 @@
+"""Pipelines that change what they share: a small one here; diffusers' own in test_engine."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.worker.engine.small_pipelines import Room, Rows, Walk, sample
+
+
+class Attending(Rows):
+    """Has what attention modules have: a processor that can be swapped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.processor: Callable[[Tensor], Tensor] = torch.tanh
+        self.inner = nn.Identity()
+
+    def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+        return self.inner(self.processor(super().forward(sample, timestep, scale)))
+
+
+class Swapping(Walk):
+    """Swaps the processor while it runs, and puts it back unless it is careless."""
+
+    is_careless = False
+
+    def __call__(self, sample: Tensor, steps: int = 3, **_: Any) -> Tensor:  # type: ignore[override]
+        sample = self.module(sample)
+        before, self.module.processor = self.module.processor, torch.sin
+        sample = super().__call__(sample, steps)
+        if not self.is_careless:
+            self.module.processor = before
+        return sample
+
+
+class Careless(Swapping):
+    is_careless = True
+
+
+class Hooking(Walk):
+    """Hangs a hook up around its call, as those do that look inside a text encoder."""
+
+    def __call__(self, sample: Tensor, **_: Any) -> Tensor:  # type: ignore[override]
+        handle = self.module.inner.register_forward_hook(lambda _module, _args, output: output * 2)
+        sample = self.module(sample)
+        handle.remove()
+        return sample
+
+
+@pytest.mark.parametrize("kind", [Swapping, Careless, Hooking])
+def test_a_pipeline_that_changes_a_module_harms_nobody_and_runs_exclusively_from_then_on(kind: type[Walk]) -> None:
+    room = Room(Attending())
+    pipelines = [Walk(room.module), kind(room.module), Walk(room.module), kind(room.module)]
+    runs = [room.admit(pipeline, sample=sample(seed)) for seed, pipeline in enumerate(pipelines)]
+
+    results = room.develop(*runs)
+
+    assert room.hub.exclusive == {kind}
+    assert room.module.processor is torch.tanh
+    for seed, (pipeline, result) in enumerate(zip(pipelines, results, strict=True)):
+        room.module.processor = torch.tanh
+        torch.testing.assert_close(result, pipeline(sample(seed)))
+    room.module.processor = torch.tanh
+
+
+def test_an_exclusive_run_has_no_company_and_the_others_have_again_when_it_is_done() -> None:
+    room = Room(Attending())
+    room.hub.exclusive.add(Swapping)
+    early = room.admit(sample=sample(0), steps=2)
+    exclusive = room.admit(Swapping(room.module), sample=sample(1), steps=2)
+    late = [room.admit(sample=sample(seed), steps=2) for seed in (2, 3)]
+
+    room.develop()
+
+    assert room.module.seen[:5] == [1] * 5
+    assert room.module.seen[5] == 2
+    assert not any(run.outcome.error for run in (early, exclusive, *late))
+
+
+def test_what_an_aborted_run_has_changed_is_put_back() -> None:
+    room = Room(Attending())
+    changing = room.admit(Swapping(room.module), sample=sample(0), steps=9)
+    waiting = room.admit(sample=sample(1))
+    while room.module.processor is torch.tanh:
+        room.hub.advance()
+
+    room.hub.abort(changing, TimeoutError())
+    room.develop(waiting)
+
+    assert room.module.processor is torch.tanh
+    torch.testing.assert_close(waiting.outcome.result, room.alone(sample=sample(1)))
+
+
+def test_aborting_a_run_that_waits_leaves_anothers_change_alone() -> None:
+    room = Room(Attending())
+    changing = room.admit(Swapping(room.module), sample=sample(0), steps=9)
+    waiting = room.admit(sample=sample(1))
+    while room.module.processor is torch.tanh:
+        room.hub.advance()
+
+    room.hub.abort(waiting, TimeoutError())
+    during = room.module.processor
+    room.develop(changing)
+
+    assert during is torch.sin
+    assert room.hub.exclusive == {Swapping}
+    torch.testing.assert_close(changing.outcome.result, Swapping(room.module)(sample(0), steps=9))
+
+
+def test_a_module_may_hang_up_hooks_of_its_own_while_it_works() -> None:
+    class Lazy(Attending):
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            if not self.inner._forward_hooks:
+                self.inner.register_forward_hook(lambda _module, _args, output: output * 2)
+            return super().forward(sample, timestep, scale)
+
+    room = Room(Lazy())
+    runs = [room.admit(sample=sample(seed)) for seed in range(2)]
+
+    room.develop(*runs)
+
+    assert room.hub.exclusive == set()
+    assert len(room.module.inner._forward_hooks) == 1
+
+
+def test_what_the_owner_changes_between_runs_is_nobodys_fault() -> None:
+    room = Room(Attending())
+    room.develop(room.admit(sample=sample(0)))
+    room.module.processor = torch.sin
+
+    room.develop(room.admit(sample=sample(0)))
+
+    assert room.hub.exclusive == set()
+    assert room.module.processor is torch.sin
