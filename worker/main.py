@@ -13,6 +13,7 @@ from worker.engine import Engine
 from worker.pipelines.placement import Placement
 from worker.pipelines.warm_models import WarmModels
 from worker.queue import QueueWorker
+from worker.retention import forgetting
 from worker.task import Workbench, develop
 
 ANSWER_TIMEOUT_S = 5.0
@@ -22,7 +23,8 @@ def main(settings: Settings, name: str | None = None) -> None:
     """Runs one worker until the first SIGTERM or SIGINT and the end of its jobs."""
     started_at = datetime.now(UTC)
     catalogue, placement = Catalogue.read(settings.catalogue), Placement.choose(settings)
-    with Engine(settings.max_rows, placement.device) as engine:
+    storage = Storage(settings.storage_address)
+    with Engine(settings.max_rows, placement.device) as engine, forgetting(storage, settings.retention_s):
         models = WarmModels.warm(catalogue, placement, engine)
 
         def announce() -> Announcement:
@@ -32,7 +34,7 @@ def main(settings: Settings, name: str | None = None) -> None:
             list(catalogue.models),
             name,
             connection=Redis.from_url(settings.redis_address, socket_timeout=ANSWER_TIMEOUT_S),
-            develop=partial(develop, workbench=Workbench(engine, models, Storage(settings.storage_address))),
+            develop=partial(develop, workbench=Workbench(engine, models, storage)),
             announce=announce,
             capacity=settings.max_jobs,
             lease_s=settings.lease_s,

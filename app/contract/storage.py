@@ -1,5 +1,7 @@
 """Where the pictures are kept: a folder, S3, GCS or Azure, by the address alone."""
 
+from datetime import datetime
+
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
@@ -8,7 +10,8 @@ class Storage:
     """Pictures by key; a key is written once and never changed."""
 
     def __init__(self, url: str) -> None:
-        self._store: ObjectStore = from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+        is_folder = url.startswith("file:")
+        self._store: ObjectStore = from_url(url, mkdir=True, automatic_cleanup=True) if is_folder else from_url(url)
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
         # a folder keeps no attributes and obstore refuses them there
@@ -19,3 +22,12 @@ class Storage:
         """Raises FileNotFoundError."""
         answer = await obstore.get_async(self._store, key)
         return bytes(await answer.bytes_async())
+
+    def forget(self, before: datetime) -> int:
+        """Deletes what was put before then, and returns how many pictures that were."""
+        forgotten = 0
+        for objects in obstore.list(self._store):
+            old = [each["path"] for each in objects if each["last_modified"] < before]
+            obstore.delete(self._store, old)
+            forgotten += len(old)
+        return forgotten
