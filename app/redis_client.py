@@ -5,10 +5,10 @@ from redis.backoff import ExponentialBackoff
 from app.contract.job_store import JobStore
 from app.contract.settings import Settings
 
-# a lost Redis is told within a second; a slow one gets the time of a disk's hiccup
-RETRY = Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=2)
-CONNECT_TIMEOUT_S = 1.0
-ANSWER_TIMEOUT_S = 5.0
+# a lost Redis is told within about a second; a slow one gets the time of a disk's hiccup
+RETRY = Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1)
+CONNECT_TIMEOUT_S = 0.5
+ANSWER_TIMEOUT_S = 3.0
 MAX_CONNECTIONS = 64
 
 

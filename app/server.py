@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from contextlib import suppress
 
 import uvicorn
 
@@ -15,7 +16,8 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         create_app(settings), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # Ctrl-C comes once more when uvicorn has ended in peace
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

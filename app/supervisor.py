@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
+HURRIED_GRACE_S = 1.0
 STEADY_S = 10.0  # a child that lived so long did start well: the next pause is short again
 
 Say = Callable[[str], None]
@@ -67,7 +68,7 @@ class Child:
         except OSError as error:  # no memory or no process number left: that may pass
             return f"cannot be started: {error.strerror}"
         status = await self._process.wait()
-        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return f"was ended by a signal: {signal.strsignal(-status)}" if status < 0 else f"ended with status {status}"
 
     async def _spawn(self, life: str) -> asyncio.subprocess.Process:
         # a session of its own: Ctrl-C in the terminal reaches the supervisor alone
@@ -82,7 +83,7 @@ class Child:
         )
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """Asks the child to end, and kills it when its grace is over or there is a hurry."""
+        """Asks the child to end, and kills it when its grace is over; a hurry leaves it a second."""
         if self._keeper:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -93,6 +94,8 @@ class Child:
             process.terminate()
         ended, hurried = asyncio.create_task(process.wait()), asyncio.create_task(hurry.wait())
         await asyncio.wait({ended, hurried}, timeout=self.program.grace_s, return_when=asyncio.FIRST_COMPLETED)
+        if hurried.done():
+            await asyncio.wait({ended}, timeout=HURRIED_GRACE_S)
         hurried.cancel()
         if not ended.done():
             self._say(f"{self.program.name} is killed: it did not end by itself")

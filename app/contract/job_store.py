@@ -25,6 +25,7 @@ from app.contract.errors import GenerationFailed, InvalidField, JobConflict, Job
 from app.contract.generation import Generation
 from app.contract.job import Development, JobError, JobRecord, JobStatus, Progress
 
+WORKER_KEY_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 SCRIPTS = Path(__file__).with_name("scripts")
 STATUSES = {
     job.JobStatus.STARTED: JobStatus.RUNNING,
@@ -107,7 +108,7 @@ class JobStore:
         """
         with _redis_errors():
             keys = await cast(Any, self._redis.smembers(REDIS_WORKER_KEYS))
-            workers = sorted(key.decode().rpartition(":")[2] for key in keys)
+            workers = sorted(key.decode().removeprefix(WORKER_KEY_PREFIX) for key in keys)
             said = await self._redis.mget([names.announcement_key(worker) for worker in workers]) if workers else []
         return [Announcement.model_validate_json(announcement) for announcement in said if announcement]
 

@@ -60,7 +60,7 @@ def test_a_child_that_dies_is_buried_and_starts_again_under_a_new_name(supervise
 
     assert supervised.events() == ["child starts", "child buried", "child starts"]
     assert supervised.starts("child")[1][1] != life
-    assert "child was ended by SIGKILL; it starts again in 0.2 s" in supervised.stop()
+    assert "child was ended by a signal: Killed; it starts again in 0.2 s" in supervised.stop()
 
 
 def test_children_stop_in_the_reverse_order_of_their_start(supervise: Callable[..., Supervised]) -> None:
