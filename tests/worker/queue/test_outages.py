@@ -1,0 +1,72 @@
+import time
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from app.contract.job import JobStatus
+
+
+@pytest.fixture
+def redis_url(own_redis: Any) -> str:
+    return str(own_redis.url)
+
+
+def test_a_worker_outlives_its_redis(
+    front: Any, own_redis: Any, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    running, waiting = front.admit(), front.admit()
+    worker = start_worker(studio.develop, capacity=1)
+    eventually(lambda: studio.seen)
+
+    own_redis.kill()
+    studio.door.set()  # it ends while there is nobody to tell
+    time.sleep(1.0)  # longer than the lease
+    own_redis.start()
+
+    assert front.wait_for(running, JobStatus.SUCCEEDED).attempt == 1
+    assert front.wait_for(waiting, JobStatus.SUCCEEDED).attempt == 1
+    assert len(studio.seen) == 2
+    assert worker.claims == {}
+
+
+def test_workers_do_not_take_each_others_jobs_after_an_outage(
+    front: Any, own_redis: Any, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    job_ids = [front.admit() for _ in range(4)]
+    for _ in range(2):
+        start_worker(studio.develop, capacity=2)
+    eventually(lambda: len(studio.seen) == 4)
+
+    own_redis.kill()
+    time.sleep(1.0)  # longer than the lease
+    own_redis.start()
+    time.sleep(1.5)  # time enough to reap
+    studio.door.set()
+
+    assert [front.wait_for(job_id, JobStatus.SUCCEEDED).attempt for job_id in job_ids] == [1] * 4
+
+
+def test_a_worker_waits_for_a_redis_that_comes_late(front: Any, own_redis: Any, start_worker: Any) -> None:
+    job_id = front.admit()
+    own_redis.kill()
+
+    start_worker(lambda _: {"images": []})
+    time.sleep(0.2)
+    own_redis.start()
+
+    front.wait_for(job_id, JobStatus.SUCCEEDED)
+
+
+def test_a_worker_that_redis_forgot_comes_to_be_known_again(
+    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+) -> None:
+    worker = start_worker(studio.develop)
+    eventually(lambda: redis.exists(worker.key))
+
+    redis.flushall()
+
+    eventually(lambda: redis.hget(worker.key, "birth"))
+    assert redis.smembers("rq:workers") == {worker.key.encode()}
+    studio.door.set()
+    front.wait_for(front.admit(), JobStatus.SUCCEEDED)
