@@ -43,12 +43,13 @@ def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None
 @cli.command()
 def api(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None:
     """Starts one API process."""
+    settings = _settings(host=host, port=port, state_dir=state_dir)
+
     from app.contract.catalogue import CatalogueUnreadable
     from app.listener import address_of, listen
     from app.server import serve
     from app.unstartable import Unstartable
 
-    settings = _settings(host=host, port=port, state_dir=state_dir)
     try:
         with listen(settings.host, settings.port) as listener:
             typer.echo(f"darkroom: listening on {address_of(listener)}")

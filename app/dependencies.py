@@ -1,4 +1,7 @@
-"""What the routes work with, as types: a handler's signature says what it needs."""
+"""What the routes work with, as types: a handler's signature says what it needs.
+
+All are coroutines: FastAPI would send a plain function to a thread, once for every request.
+"""
 
 import re
 from typing import Annotated
@@ -14,32 +17,32 @@ from app.problems import UnsupportedMediaType
 JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
-def _catalogue(request: Request) -> Catalogue:
+async def _catalogue(request: Request) -> Catalogue:
     catalogue: Catalogue = request.app.state.catalogue
     return catalogue
 
 
-def _store(request: Request) -> JobStore:
+async def _store(request: Request) -> JobStore:
     store: JobStore = request.app.state.store
     return store
 
 
-def _storage(request: Request) -> Storage:
+async def _storage(request: Request) -> Storage:
     storage: Storage = request.app.state.storage
     return storage
 
 
-def _traffic(request: Request) -> Traffic:
+async def _traffic(request: Request) -> Traffic:
     traffic: Traffic = request.app.state.traffic
     return traffic
 
 
-def _started_at(request: Request) -> int:
+async def _started_at(request: Request) -> int:
     started_at: int = request.app.state.started_at
     return started_at
 
 
-def require_json(request: Request) -> None:
+async def require_json(request: Request) -> None:
     if not JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise UnsupportedMediaType
 

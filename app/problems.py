@@ -96,7 +96,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _rejected(request: Request, error: RequestRejected) -> Response:
-    errors = []
+    errors: list[FieldProblem] = []
     if isinstance(error, InvalidField) and error.field:
         pointer = "/" + error.field.replace(".", "/")
         errors = [FieldProblem(field=error.field, pointer=pointer, code=error.code, message=str(error))]
