@@ -1,7 +1,6 @@
 import threading
 from collections.abc import Callable
 from itertools import chain
-from typing import Any
 
 import pytest
 from redis import Redis
@@ -13,6 +12,7 @@ from rq.worker.base import BaseWorker
 
 from app.contract import names
 from app.contract.job import JobStatus
+from tests.worker.queue.front import Front
 from worker.queue import QueueWorker, endings
 from worker.queue.claim import Claim
 from worker.queue.ledger import Ledger
@@ -50,8 +50,11 @@ class Hand:
         self._redis.delete(names.lease_key(self.worker.name))
 
 
+Hands = Callable[..., Hand]
+
+
 @pytest.fixture
-def hand(redis: Redis) -> Callable[..., Hand]:
+def hand(redis: Redis) -> Hands:
     return lambda name="darkroom-a", models=("mini",): Hand(redis, name, list(models))
 
 
@@ -59,7 +62,7 @@ def waiting(redis: Redis) -> list[str]:
     return Queue(MINI, connection=redis).job_ids
 
 
-def test_a_claim_starts_the_oldest_jobs(front: Any, redis: Redis, hand: Any) -> None:
+def test_a_claim_starts_the_oldest_jobs(front: Front, redis: Redis, hand: Hands) -> None:
     job_ids = [front.admit() for _ in range(3)]
 
     claims = hand().claim(2)
@@ -71,7 +74,7 @@ def test_a_claim_starts_the_oldest_jobs(front: Any, redis: Redis, hand: Any) -> 
     assert claims[0].timeout_s == 60
 
 
-def test_a_claim_leaves_what_is_not_queued(front: Any, redis: Redis, hand: Any) -> None:
+def test_a_claim_leaves_what_is_not_queued(front: Front, redis: Redis, hand: Hands) -> None:
     twice, deleted, canceled, good = (front.admit() for _ in range(4))
     redis.rpush(f"rq:queue:{MINI}", twice)
     redis.delete(Job.key_for(deleted))
@@ -81,7 +84,7 @@ def test_a_claim_leaves_what_is_not_queued(front: Any, redis: Redis, hand: Any) 
     assert waiting(redis) == []
 
 
-def test_no_two_workers_claim_the_same_job(front: Any, hand: Any) -> None:
+def test_no_two_workers_claim_the_same_job(front: Front, hand: Hands) -> None:
     job_ids = [front.admit() for _ in range(60)]
     taken: list[list[str]] = []
 
@@ -98,7 +101,7 @@ def test_no_two_workers_claim_the_same_job(front: Any, hand: Any) -> None:
     assert sorted(chain(*taken)) == sorted(job_ids)
 
 
-def test_every_queue_comes_first_in_its_turn(front: Any, hand: Any) -> None:
+def test_every_queue_comes_first_in_its_turn(front: Front, hand: Hands) -> None:
     for model in ("one", "two"):
         for _ in range(4):
             front.admit(model=model)
@@ -109,7 +112,7 @@ def test_every_queue_comes_first_in_its_turn(front: Any, hand: Any) -> None:
     assert sorted(origins[:2]) == sorted(origins[2:]) == ["darkroom-one", "darkroom-two"]
 
 
-def test_the_jobs_of_a_dead_worker_go_back_to_the_front_in_their_order(front: Any, redis: Redis, hand: Any) -> None:
+def test_the_jobs_of_a_dead_worker_go_back_to_the_front_in_their_order(front: Front, redis: Redis, hand: Hands) -> None:
     job_ids = [front.admit() for _ in range(5)]
     dead, alive = hand("darkroom-dead"), hand("darkroom-alive")
     dead.claim(3)
@@ -123,7 +126,7 @@ def test_the_jobs_of_a_dead_worker_go_back_to_the_front_in_their_order(front: An
     assert alive.ledger.reap() == []
 
 
-def test_the_commit_of_a_worker_that_lost_its_job_is_refused(front: Any, redis: Redis, hand: Any) -> None:
+def test_the_commit_of_a_worker_that_lost_its_job_is_refused(front: Front, redis: Redis, hand: Hands) -> None:
     job_id = front.admit()
     zombie, heir = hand("darkroom-zombie"), hand("darkroom-heir")
     [lost] = zombie.claim()
@@ -142,7 +145,7 @@ def test_the_commit_of_a_worker_that_lost_its_job_is_refused(front: Any, redis: 
     assert redis.xlen(f"rq:results:{job_id}") == 1
 
 
-def test_a_job_ends_once(front: Any, redis: Redis, hand: Any) -> None:
+def test_a_job_ends_once(front: Front, redis: Redis, hand: Hands) -> None:
     job_id = front.admit()
     worker = hand()
     [claim] = worker.claim()
@@ -154,16 +157,19 @@ def test_a_job_ends_once(front: Any, redis: Redis, hand: Any) -> None:
     assert redis.xlen(f"rq:results:{job_id}") == 1
 
 
-def test_other_peoples_executions_are_never_reaped(front: Any, redis: Redis, hand: Any) -> None:
+def test_other_peoples_executions_are_never_reaped(front: Front, redis: Redis, hand: Hands) -> None:
     job = Job.fetch(front.admit(), connection=redis, serializer=JSONSerializer)
+    redis.lpop(f"rq:queue:{MINI}")
     with redis.pipeline() as pipeline:
         Execution.create(job, ttl=60, pipeline=pipeline, worker_name="somebody")
+        job.prepare_for_execution("somebody", pipeline)
         pipeline.execute()
 
     assert hand().ledger.reap() == []
+    assert front.find(job.id).status is JobStatus.RUNNING
 
 
-def test_a_job_that_saw_two_workers_die_runs_alone(front: Any, redis: Redis, hand: Any) -> None:
+def test_a_job_that_saw_two_workers_die_runs_alone(front: Front, redis: Redis, hand: Hands) -> None:
     suspect, neighbour = front.admit(), front.admit()
     redis.hset(Job.key_for(suspect), "darkroom_deaths", 2)
     worker = hand()
@@ -173,7 +179,7 @@ def test_a_job_that_saw_two_workers_die_runs_alone(front: Any, redis: Redis, han
     assert worker.claim_ids(4, in_flight=0) == [neighbour]
 
 
-def test_a_given_back_job_is_the_next_and_has_lost_nothing(front: Any, redis: Redis, hand: Any) -> None:
+def test_a_given_back_job_is_the_next_and_has_lost_nothing(front: Front, redis: Redis, hand: Hands) -> None:
     first, second = front.admit(), front.admit()
     worker = hand()
     [claim] = worker.claim()
@@ -188,7 +194,7 @@ def test_a_given_back_job_is_the_next_and_has_lost_nothing(front: Any, redis: Re
     assert redis.keys("rq:execution*") == redis.keys("rq:w*") == []
 
 
-def test_a_beat_writes_progress_and_keeps_the_lease(front: Any, redis: Redis, hand: Any) -> None:
+def test_a_beat_writes_progress_and_keeps_the_lease(front: Front, redis: Redis, hand: Hands) -> None:
     job_id = front.admit()
     worker = hand()
     [claim] = worker.claim()
@@ -201,7 +207,7 @@ def test_a_beat_writes_progress_and_keeps_the_lease(front: Any, redis: Redis, ha
     assert redis.pttl(names.lease_key("darkroom-a")) > 30_000
 
 
-def test_a_beat_brings_no_deleted_job_back(front: Any, redis: Redis, hand: Any) -> None:
+def test_a_beat_brings_no_deleted_job_back(front: Front, redis: Redis, hand: Hands) -> None:
     job_id = front.admit()
     worker = hand()
     [claim] = worker.claim()
@@ -213,7 +219,7 @@ def test_a_beat_brings_no_deleted_job_back(front: Any, redis: Redis, hand: Any) 
     assert not worker.finish(claim)
 
 
-def test_rqs_own_clean_up_leaves_running_jobs_alone(front: Any, redis: Redis, hand: Any) -> None:
+def test_rqs_own_clean_up_leaves_running_jobs_alone(front: Front, redis: Redis, hand: Hands) -> None:
     job_id = front.admit()
     hand().claim()
 

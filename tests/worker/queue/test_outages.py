@@ -1,19 +1,22 @@
 import time
-from typing import Any
 
 import pytest
 from redis import Redis
 
 from app.contract.job import JobStatus
+from tests.redis_server import RedisServer
+from tests.worker.queue.eventually import eventually
+from tests.worker.queue.front import Front
+from tests.worker.queue.studio import StartWorker, Studio
 
 
 @pytest.fixture
-def redis_url(own_redis: Any) -> str:
+def redis_url(own_redis: RedisServer) -> str:
     return str(own_redis.url)
 
 
 def test_a_worker_outlives_its_redis(
-    front: Any, own_redis: Any, start_worker: Any, studio: Any, eventually: Any
+    front: Front, own_redis: RedisServer, start_worker: StartWorker, studio: Studio
 ) -> None:
     running, waiting = front.admit(), front.admit()
     worker = start_worker(studio.develop, capacity=1)
@@ -31,7 +34,7 @@ def test_a_worker_outlives_its_redis(
 
 
 def test_workers_do_not_take_each_others_jobs_after_an_outage(
-    front: Any, own_redis: Any, start_worker: Any, studio: Any, eventually: Any
+    front: Front, own_redis: RedisServer, start_worker: StartWorker, studio: Studio
 ) -> None:
     job_ids = [front.admit() for _ in range(4)]
     for _ in range(2):
@@ -47,7 +50,9 @@ def test_workers_do_not_take_each_others_jobs_after_an_outage(
     assert [front.wait_for(job_id, JobStatus.SUCCEEDED).attempt for job_id in job_ids] == [1] * 4
 
 
-def test_a_worker_waits_for_a_redis_that_comes_late(front: Any, own_redis: Any, start_worker: Any) -> None:
+def test_a_worker_waits_for_a_redis_that_comes_late(
+    front: Front, own_redis: RedisServer, start_worker: StartWorker
+) -> None:
     job_id = front.admit()
     own_redis.kill()
 
@@ -59,7 +64,7 @@ def test_a_worker_waits_for_a_redis_that_comes_late(front: Any, own_redis: Any, 
 
 
 def test_a_worker_that_redis_forgot_comes_to_be_known_again(
-    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
 ) -> None:
     worker = start_worker(studio.develop)
     eventually(lambda: redis.exists(worker.key))

@@ -1,6 +1,5 @@
 import signal
 import time
-from typing import Any
 
 from redis import Redis
 from rq import Queue
@@ -8,20 +7,21 @@ from rq.results import Result
 
 from app.contract import names
 from app.contract.job import JobStatus
+from tests.worker.queue.eventually import eventually
+from tests.worker.queue.front import Front
+from tests.worker.queue.studio import StartProcess
 
-QUICK = {"metadata": {"step_s": "0.02"}}
-SLOW = {"metadata": {"step_s": "0.5"}}
+QUICK = {"step_s": "0.02"}
+SLOW = {"step_s": "0.5"}
 OWNERSHIP = ("rq:execution*", "rq:wip*", "rq:worker:*:executions", "darkroom:*")
 
 
-def leftovers(redis: Redis) -> list[bytes]:
+def leftovers(redis: Redis) -> list[bytes | str]:
     return [key for pattern in OWNERSHIP for key in redis.keys(pattern)]
 
 
-def test_a_killed_workers_jobs_end_once_on_another(
-    front: Any, redis: Redis, start_process: Any, eventually: Any
-) -> None:
-    job_ids = [front.admit(**QUICK) for _ in range(12)]
+def test_a_killed_workers_jobs_end_once_on_another(front: Front, redis: Redis, start_process: StartProcess) -> None:
+    job_ids = [front.admit(metadata=QUICK) for _ in range(12)]
     doomed = start_process(capacity=8)
     eventually(lambda: front.counts().running == 8)
 
@@ -37,9 +37,9 @@ def test_a_killed_workers_jobs_end_once_on_another(
 
 
 def test_a_terminated_worker_finishes_what_it_can_and_gives_back_the_rest(
-    front: Any, redis: Redis, start_process: Any, eventually: Any
+    front: Front, redis: Redis, start_process: StartProcess
 ) -> None:
-    quick, slow, waiting = front.admit(**QUICK), front.admit(**SLOW), front.admit(**SLOW)
+    quick, slow, waiting = front.admit(metadata=QUICK), front.admit(metadata=SLOW), front.admit(metadata=SLOW)
     process = start_process(capacity=2, grace_s=1.0)
     eventually(lambda: front.find(slow).status is JobStatus.RUNNING)
 
@@ -52,8 +52,8 @@ def test_a_terminated_worker_finishes_what_it_can_and_gives_back_the_rest(
     assert leftovers(redis) == []
 
 
-def test_a_second_signal_gives_everything_back_at_once(front: Any, start_process: Any, eventually: Any) -> None:
-    job_id = front.admit(**SLOW)
+def test_a_second_signal_gives_everything_back_at_once(front: Front, start_process: StartProcess) -> None:
+    job_id = front.admit(metadata=SLOW)
     process = start_process(grace_s=60.0)
     eventually(lambda: front.find(job_id).status is JobStatus.RUNNING)
 
@@ -68,17 +68,17 @@ def test_a_second_signal_gives_everything_back_at_once(front: Any, start_process
 
 
 def test_a_job_that_kills_its_workers_fails_alone_after_the_third(
-    front: Any, redis: Redis, start_process: Any, eventually: Any
+    front: Front, redis: Redis, start_process: StartProcess
 ) -> None:
     poison = front.admit(metadata={"deadly": "yes"})
-    neighbours = [front.admit(**QUICK) for _ in range(5)]
+    neighbours = [front.admit(metadata=QUICK) for _ in range(5)]
 
     for _ in range(3):
         assert start_process(capacity=4).wait(20) == -signal.SIGKILL
     start_process(capacity=4)
 
-    record = front.wait_for(poison, JobStatus.FAILED)
-    assert (record.error.code, record.attempt) == ("worker_lost", 3)
+    assert front.error_of(poison).code == "worker_lost"
+    assert front.find(poison).attempt == 3
     assert redis.llen(f"ran:{poison}") == 3
     for neighbour in neighbours:
         assert front.wait_for(neighbour, JobStatus.SUCCEEDED).attempt <= 3

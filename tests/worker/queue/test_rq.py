@@ -17,6 +17,10 @@ from rq.job import Job
 
 from app.contract import names
 from app.contract.job import JobStatus
+from tests.worker.queue.eventually import eventually
+from tests.worker.queue.front import Front
+from tests.worker.queue.studio import StartWorker, Studio
+from worker.queue import Claim
 
 MINI = names.queue_name("mini")
 OF_THE_RUN = {
@@ -31,7 +35,7 @@ def info(url: str) -> str:
 
 
 def test_rq_info_tells_the_truth(
-    front: Any, redis_url: str, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+    front: Front, redis_url: str, redis: Redis, start_worker: StartWorker, studio: Studio
 ) -> None:
     running = [front.admit() for _ in range(3)]
     worker = start_worker(studio.develop, capacity=2)
@@ -51,28 +55,34 @@ def test_rq_info_tells_the_truth(
     assert re.search(rf"{worker.name} \(.*\): idle {MINI}. jobs: 3 finished, 1 failed", idle)
 
 
-def test_rq_requeues_a_job_that_failed_here(front: Any, redis: Redis, start_worker: Any, studio: Any) -> None:
+def test_rq_requeues_a_job_that_failed_here_and_it_runs_as_if_new(
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
+) -> None:
     failures = [RuntimeError("once")]
 
-    def develop(claim: Any) -> dict[str, Any]:
+    def develop(claim: Claim) -> dict[str, Any]:
         if failures:
+            claim.report(9, 20)
             raise failures.pop()
-        return dict(studio.develop(claim))
+        return studio.develop(claim)
 
-    studio.door.set()
     job_id = front.admit()
     start_worker(develop)
     front.wait_for(job_id, JobStatus.FAILED)
+    job = Job.fetch(job_id, connection=redis, serializer="json")
 
-    Job.fetch(job_id, connection=redis, serializer="json").requeue()
+    job.requeue()
 
-    record = front.wait_for(job_id, JobStatus.SUCCEEDED)
-    assert (record.attempt, record.error) == (2, None)
+    running = front.wait_for(job_id, JobStatus.RUNNING)
+    assert (running.attempt, running.progress.step) == (2, 0)
+    assert redis.ttl(job.key) == -1
+    studio.door.set()
+    assert front.wait_for(job_id, JobStatus.SUCCEEDED).error is None
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_job_leaves_the_same_keys_as_with_rqs_own_worker(
-    front: Any, redis: Redis, start_worker: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch, fails: bool
+    front: Front, redis: Redis, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     def develop(_: Any) -> dict[str, Any]:
         if fails:
@@ -103,22 +113,23 @@ def test_a_job_leaves_the_same_keys_as_with_rqs_own_worker(
 
 def snapshot(redis: Redis) -> dict[str, Any]:
     """Every key with all that two runs of one job have in common; strings are the locks of rq's maintenance."""
+    client = cast(Any, redis)
     read: dict[bytes, Callable[[bytes], Any]] = {
-        b"hash": lambda key: stable(cast(Any, redis.hgetall(key))),
-        b"stream": lambda key: [stable(fields) for _, fields in cast(Any, redis.xrange(key))],
-        b"zset": lambda key: [(member, soon(score)) for member, score in redis.zrange(key, 0, -1, withscores=True)],
-        b"set": redis.smembers,
+        b"hash": lambda key: stable(client.hgetall(key)),
+        b"stream": lambda key: [stable(fields) for _, fields in client.xrange(key)],
+        b"zset": lambda key: [(member, soon(score)) for member, score in client.zrange(key, 0, -1, withscores=True)],
+        b"set": client.smembers,
     }
-    kinds = {key: cast(bytes, redis.type(key)) for key in cast(list[bytes], redis.keys())}
+    kinds = {key: client.type(key) for key in client.scan_iter()}
     return {
         key.decode() + aspect: value
         for key, kind in kinds.items()
         if kind != b"string"
-        for aspect, value in (("", read[kind](key)), (" expires", round(cast(int, redis.ttl(key)), -1)))
+        for aspect, value in (("", read[kind](key)), (" expires", round(client.ttl(key), -1)))
     }
 
 
-def soon(moment: float) -> int:
+def soon(moment: float) -> float:
     return round(moment - time.time(), -1)
 
 

@@ -14,7 +14,10 @@ from rq.suspension import resume, suspend
 
 from app.contract import names
 from app.contract.errors import OutOfMemory
-from app.contract.job import JobStatus
+from app.contract.job import Development, JobStatus
+from tests.worker.queue.eventually import eventually
+from tests.worker.queue.front import Front
+from tests.worker.queue.studio import StartWorker, Studio
 from worker.queue import Claim
 from worker.queue.ledger import Ledger
 
@@ -25,18 +28,20 @@ def fetch(redis: Redis, job_id: str) -> Job:
     return Job.fetch(job_id, connection=redis, serializer="json")
 
 
-def test_a_job_is_developed_and_its_result_kept(front: Any, start_worker: Any) -> None:
+def test_a_job_is_developed_and_its_result_kept(front: Front, start_worker: StartWorker) -> None:
     job_id = front.admit()
 
     start_worker(lambda claim: {"images": [], "warnings": [claim.generation.prompt]})
 
     record = front.wait_for(job_id, JobStatus.SUCCEEDED)
-    assert record.development.warnings == ["a cat wearing a space helmet"]
+    assert record.development == Development(images=[], warnings=["a cat wearing a space helmet"])
     assert record.attempt == 1
+    assert record.started_at
+    assert record.ended_at
     assert record.created_at < record.started_at < record.ended_at
 
 
-def test_a_running_job_shows_its_progress(front: Any, start_worker: Any, studio: Any, eventually: Any) -> None:
+def test_a_running_job_shows_its_progress(front: Front, start_worker: StartWorker, studio: Studio) -> None:
     job_id = front.admit()
     start_worker(studio.develop)
     eventually(lambda: studio.seen)
@@ -48,7 +53,7 @@ def test_a_running_job_shows_its_progress(front: Any, start_worker: Any, studio:
     assert front.counts().running == 1
 
 
-def test_a_finished_job_shows_the_last_step_that_it_reported(front: Any, start_worker: Any) -> None:
+def test_a_finished_job_shows_the_last_step_that_it_reported(front: Front, start_worker: StartWorker) -> None:
     def develop(claim: Claim) -> dict[str, Any]:
         claim.report(19, 19)
         return {"images": []}
@@ -61,7 +66,7 @@ def test_a_finished_job_shows_the_last_step_that_it_reported(front: Any, start_w
 
 
 def test_a_worker_develops_as_many_jobs_at_once_as_it_has_room_for(
-    front: Any, start_worker: Any, studio: Any, eventually: Any
+    front: Front, start_worker: StartWorker, studio: Studio
 ) -> None:
     job_ids = [front.admit() for _ in range(5)]
     start_worker(studio.develop, capacity=3)
@@ -77,7 +82,7 @@ def test_a_worker_develops_as_many_jobs_at_once_as_it_has_room_for(
 
 
 def test_an_admitted_job_wakes_an_idle_worker(
-    front: Any, start_worker: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+    front: Front, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.queue.worker.POLL_S", 3_600.0)
     worker = start_worker(lambda _: {"images": []})
@@ -88,7 +93,7 @@ def test_an_admitted_job_wakes_an_idle_worker(
     front.wait_for(job_id, JobStatus.SUCCEEDED)
 
 
-def test_a_canceled_job_is_never_developed(front: Any, start_worker: Any, studio: Any) -> None:
+def test_a_canceled_job_is_never_developed(front: Front, start_worker: StartWorker, studio: Studio) -> None:
     canceled, other = front.admit(), front.admit()
     front.cancel(canceled)
 
@@ -100,7 +105,7 @@ def test_a_canceled_job_is_never_developed(front: Any, start_worker: Any, studio
 
 
 def test_a_running_job_that_is_canceled_is_stopped_and_its_result_refused(
-    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
 ) -> None:
     job_id = front.admit()
     worker = start_worker(studio.develop)
@@ -118,7 +123,7 @@ def test_a_running_job_that_is_canceled_is_stopped_and_its_result_refused(
 
 @pytest.mark.parametrize("act", [Job.cancel, Job.delete])
 def test_what_rq_cancels_or_deletes_is_stopped_and_leaves_nothing_behind(
-    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any, act: Any
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio, act: Any
 ) -> None:
     job_id = front.admit()
     worker = start_worker(studio.develop)
@@ -133,20 +138,20 @@ def test_what_rq_cancels_or_deletes_is_stopped_and_leaves_nothing_behind(
     assert redis.keys("rq:execution*") == redis.keys("rq:wip*") == redis.keys("rq:results*") == []
 
 
-def test_a_failure_is_told_by_its_code_and_message(front: Any, start_worker: Any) -> None:
+def test_a_failure_is_told_by_its_code_and_message(front: Front, start_worker: StartWorker) -> None:
     def develop(claim: Claim) -> dict[str, Any]:
         raise OutOfMemory(f"Too large: {claim.generation.width} pixels.")
 
     job_id = front.admit()
     start_worker(develop)
 
-    error = front.wait_for(job_id, JobStatus.FAILED).error
+    error = front.error_of(job_id)
     assert (error.code, error.message) == ("out_of_memory", "Too large: 128 pixels.")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_a_fault_of_ours_is_told_without_its_cause_and_kept_without_the_prompt(
-    front: Any, redis: Redis, start_worker: Any, error: Any, caplog: pytest.LogCaptureFixture
+    front: Front, redis: Redis, start_worker: StartWorker, error: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     def develop(claim: Claim) -> dict[str, Any]:
         raise error(f"a wire came off at {claim.generation.prompt!r}")
@@ -154,24 +159,25 @@ def test_a_fault_of_ours_is_told_without_its_cause_and_kept_without_the_prompt(
     job_id = front.admit(prompt='my "secret"\nwish')
     with caplog.at_level(logging.DEBUG):
         start_worker(develop)
-        told = front.wait_for(job_id, JobStatus.FAILED).error
+        told = front.error_of(job_id)
 
-    kept = fetch(redis, job_id).latest_result().exc_string
+    result = fetch(redis, job_id).latest_result()
+    kept = str(result and result.exc_string)
     assert told.code == "internal"
     assert "wire" not in told.message
     assert "a wire came off" in kept
     assert "secret" not in kept + caplog.text
 
 
-def test_an_unwritable_result_fails_the_job(front: Any, start_worker: Any) -> None:
+def test_an_unwritable_result_fails_the_job(front: Front, start_worker: StartWorker) -> None:
     job_id = front.admit()
 
     start_worker(lambda _: {"images": object()})
 
-    assert front.wait_for(job_id, JobStatus.FAILED).error.code == "internal"
+    assert front.error_of(job_id).code == "internal"
 
 
-def test_a_function_that_is_not_ours_is_refused(redis: Redis, start_worker: Any, studio: Any, eventually: Any) -> None:
+def test_a_function_that_is_not_ours_is_refused(redis: Redis, start_worker: StartWorker, studio: Studio) -> None:
     foreign = Queue(MINI, connection=redis, serializer="json").enqueue("os.environ.setdefault", "DARKROOM_TEST", "1")
     pickled = Queue(MINI, connection=redis).enqueue(names.JOB_FUNCTION, {"prompt": "a"})
     other = Queue(MINI, connection=redis, serializer="json").enqueue(names.JOB_FUNCTION, {"prompt": "a"})
@@ -183,9 +189,7 @@ def test_a_function_that_is_not_ours_is_refused(redis: Redis, start_worker: Any,
     assert "DARKROOM_TEST" not in os.environ
 
 
-def test_callbacks_that_redis_names_are_never_imported(
-    front: Any, redis: Redis, start_worker: Any, eventually: Any
-) -> None:
+def test_callbacks_that_redis_names_are_never_imported(front: Front, redis: Redis, start_worker: StartWorker) -> None:
     template = fetch(redis, front.admit())
     job = Queue(MINI, connection=redis, serializer="json").enqueue(
         names.JOB_FUNCTION, *template.args, on_success=Callback("antigravity.fly"), on_failure=Callback("this.c")
@@ -198,7 +202,7 @@ def test_callbacks_that_redis_names_are_never_imported(
 
 
 def test_a_job_whose_claim_was_never_answered_is_developed_all_the_same(
-    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
 ) -> None:
     worker = start_worker(studio.develop, capacity=1)
     blocker = front.admit()
@@ -212,7 +216,7 @@ def test_a_job_whose_claim_was_never_answered_is_developed_all_the_same(
     assert front.wait_for(lost, JobStatus.SUCCEEDED).attempt == 1
 
 
-def test_suspended_workers_claim_nothing(front: Any, redis: Redis, start_worker: Any, studio: Any) -> None:
+def test_suspended_workers_claim_nothing(front: Front, redis: Redis, start_worker: StartWorker, studio: Studio) -> None:
     suspend(redis)
     job_id = front.admit()
     studio.door.set()
@@ -225,7 +229,7 @@ def test_suspended_workers_claim_nothing(front: Any, redis: Redis, start_worker:
 
 
 def test_a_stopping_worker_finishes_what_it_has_and_takes_nothing_new(
-    front: Any, start_worker: Any, studio: Any, eventually: Any
+    front: Front, start_worker: StartWorker, studio: Studio
 ) -> None:
     running = front.admit()
     worker = start_worker(studio.develop, grace_s=10.0)
@@ -241,7 +245,7 @@ def test_a_stopping_worker_finishes_what_it_has_and_takes_nothing_new(
 
 
 def test_what_does_not_end_in_time_goes_back_to_the_front_without_a_lost_attempt(
-    front: Any, redis: Redis, start_worker: Any, studio: Any, eventually: Any
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
 ) -> None:
     job_ids = [front.admit() for _ in range(4)]
     worker = start_worker(studio.develop, capacity=3)
