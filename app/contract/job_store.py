@@ -9,6 +9,7 @@ from typing import Any, cast
 import redis.asyncio
 from pydantic import BaseModel
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, job, results
 from rq.defaults import RQ_KEY_PREFIX
@@ -93,7 +94,10 @@ class JobStore:
 
         Raises JobNotFound and RedisUnavailable.
         """
-        keys = [self._empty(job_id).key, ExecutionRegistry.key_template.format(job_id)]
+        found = await self.find(job_id)  # nobody else's job in the same Redis
+        if found.status.is_terminal:
+            return found
+        keys = [job.Job.key_for(job_id), ExecutionRegistry.key_template.format(job_id)]
         moment = now()
         with _redis_errors():
             await self._cancel(
@@ -180,6 +184,8 @@ def read_record(rq_job: job.Job, *, attempt: int, newest: Sequence[tuple[bytes, 
 
 
 def _read_development(rq_job: job.Job, newest: Sequence[tuple[bytes, Mapping[Any, Any]]]) -> Development:
+    if not newest:
+        raise _not_found(rq_job.id)  # it expired between the two answers
     [(result_id, payload)] = newest
     result = results.Result.restore(
         rq_job.id, result_id.decode(), dict(payload), rq_job.connection, serializer=rq_job.serializer
@@ -205,3 +211,5 @@ def _redis_errors() -> Iterator[None]:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise RedisUnavailable("Redis does not answer.") from error
+    except (OutOfMemoryError, ReadOnlyError) as error:
+        raise RedisUnavailable("Redis takes no writes.") from error

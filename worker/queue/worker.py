@@ -85,7 +85,9 @@ class QueueWorker(BaseWorker):
         A second signal gives everything back at once.
         """
         if not self.name.startswith(WORKER_PREFIX):
-            raise ValueError(f"A worker's name begins with {WORKER_PREFIX!r}, so that its jobs are reaped: {self.name!r}.")
+            raise ValueError(
+                f"A worker's name begins with {WORKER_PREFIX!r}, so that its jobs are reaped: {self.name!r}."
+            )
         self._install_signal_handlers()
         if not patiently(self._enter, give_up=lambda: self._is_stopping):
             return False

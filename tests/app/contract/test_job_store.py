@@ -140,11 +140,14 @@ async def test_a_job_that_is_not_there_is_not_found(store: JobStore) -> None:
         await store.cancel("nothing")
 
 
-async def test_another_applications_job_is_not_found(store: JobStore, redis: Redis) -> None:
+async def test_another_applications_job_is_not_found_and_not_canceled(store: JobStore, redis: Redis) -> None:
     other = Queue("other", connection=redis, serializer="json").enqueue("os.getpid")
 
     with pytest.raises(JobNotFound):
         await store.find(other.id)
+    with pytest.raises(JobNotFound):
+        await store.cancel(other.id)
+    assert other.get_status() is RqStatus.QUEUED
 
 
 async def test_a_canceled_job_leaves_the_queue_and_stays_canceled(store: JobStore, redis: Redis) -> None:
@@ -246,6 +249,15 @@ async def test_announcements_are_those_of_workers_with_a_lease(store: JobStore, 
     redis.set(names.announcement_key("darkroom-a"), announcement.model_dump_json())
 
     assert await store.announcements() == [announcement]
+
+
+async def test_a_full_redis_is_unavailable(store: JobStore, redis: Redis) -> None:
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(RedisUnavailable):
+            await store.admit(generation())
+    finally:
+        redis.config_set("maxmemory", 0)
 
 
 async def test_a_redis_that_does_not_answer_is_unavailable() -> None:

@@ -29,7 +29,7 @@ def test_a_killed_workers_jobs_end_once_on_another(front: Front, redis: Redis, s
     heir = start_process(capacity=8)
 
     records = [front.wait_for(job_id, JobStatus.SUCCEEDED) for job_id in job_ids]
-    assert sum(record.attempt for record in records) == 12 + 8
+    assert {record.attempt for record in records} == {1, 2}
     assert all(redis.xlen(Result.get_key(job_id)) == 1 for job_id in job_ids)
     heir.terminate()
     assert heir.wait(10) == 0

@@ -20,7 +20,7 @@ from app.contract.job import JobStatus
 from tests.worker.queue.eventually import eventually
 from tests.worker.queue.front import Front
 from tests.worker.queue.studio import StartWorker, Studio
-from worker.queue import Claim
+from worker.queue import Claim, QueueWorker
 
 MINI = names.queue_name("mini")
 OF_THE_RUN = {
@@ -45,6 +45,7 @@ def test_rq_info_tells_the_truth(
 
     assert re.search(rf"{MINI} .* 1, 2 executing, 0 finished, 0 failed", busy)
     assert re.search(rf"{worker.name} \(.* {os.getpid()}\): busy {MINI}. jobs: 0 finished, 0 failed", busy)
+    assert [(twin.name, twin.get_state()) for twin in QueueWorker.all(redis)] == [(worker.name, "busy")]
     studio.door.set()
     for job_id in running:
         front.wait_for(job_id, JobStatus.SUCCEEDED)

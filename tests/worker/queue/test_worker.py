@@ -1,24 +1,22 @@
-import logging
-import os
-import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Callback, Queue
+from rq import Queue
 from rq.job import Job
 from rq.results import Result
 from rq.suspension import resume, suspend
 
 from app.contract import names
-from app.contract.errors import OutOfMemory
+from app.contract.announcement import Announcement
 from app.contract.job import Development, JobStatus
 from tests.worker.queue.eventually import eventually
 from tests.worker.queue.front import Front
 from tests.worker.queue.studio import StartWorker, Studio
-from worker.queue import Claim
+from worker.queue import Claim, QueueWorker
 from worker.queue.ledger import Ledger
 
 MINI = names.queue_name("mini")
@@ -138,69 +136,6 @@ def test_what_rq_cancels_or_deletes_is_stopped_and_leaves_nothing_behind(
     assert redis.keys("rq:execution*") == redis.keys("rq:wip*") == redis.keys("rq:results*") == []
 
 
-def test_a_failure_is_told_by_its_code_and_message(front: Front, start_worker: StartWorker) -> None:
-    def develop(claim: Claim) -> dict[str, Any]:
-        raise OutOfMemory(f"Too large: {claim.generation.width} pixels.")
-
-    job_id = front.admit()
-    start_worker(develop)
-
-    error = front.error_of(job_id)
-    assert (error.code, error.message) == ("out_of_memory", "Too large: 128 pixels.")
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_a_fault_of_ours_is_told_without_its_cause_and_kept_without_the_prompt(
-    front: Front, redis: Redis, start_worker: StartWorker, error: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    def develop(claim: Claim) -> dict[str, Any]:
-        raise error(f"a wire came off at {claim.generation.prompt!r}")
-
-    job_id = front.admit(prompt='my "secret"\nwish')
-    with caplog.at_level(logging.DEBUG):
-        start_worker(develop)
-        told = front.error_of(job_id)
-
-    result = fetch(redis, job_id).latest_result()
-    kept = str(result and result.exc_string)
-    assert told.code == "internal"
-    assert "wire" not in told.message
-    assert "a wire came off" in kept
-    assert "secret" not in kept + caplog.text
-
-
-def test_an_unwritable_result_fails_the_job(front: Front, start_worker: StartWorker) -> None:
-    job_id = front.admit()
-
-    start_worker(lambda _: {"images": object()})
-
-    assert front.error_of(job_id).code == "internal"
-
-
-def test_a_function_that_is_not_ours_is_refused(redis: Redis, start_worker: StartWorker, studio: Studio) -> None:
-    foreign = Queue(MINI, connection=redis, serializer="json").enqueue("os.environ.setdefault", "DARKROOM_TEST", "1")
-    pickled = Queue(MINI, connection=redis).enqueue(names.JOB_FUNCTION, {"prompt": "a"})
-    other = Queue(MINI, connection=redis, serializer="json").enqueue(names.JOB_FUNCTION, {"prompt": "a"})
-
-    start_worker(studio.develop)
-
-    eventually(lambda: all(job.get_status() == "failed" for job in (foreign, pickled, other)))
-    assert studio.seen == []
-    assert "DARKROOM_TEST" not in os.environ
-
-
-def test_callbacks_that_redis_names_are_never_imported(front: Front, redis: Redis, start_worker: StartWorker) -> None:
-    template = fetch(redis, front.admit())
-    job = Queue(MINI, connection=redis, serializer="json").enqueue(
-        names.JOB_FUNCTION, *template.args, on_success=Callback("antigravity.fly"), on_failure=Callback("this.c")
-    )
-
-    start_worker(lambda _: {"images": []})
-
-    eventually(lambda: job.get_status() == "finished")
-    assert not {"antigravity", "this"} & set(sys.modules)
-
-
 def test_a_job_whose_claim_was_never_answered_is_developed_all_the_same(
     front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
 ) -> None:
@@ -214,6 +149,21 @@ def test_a_job_whose_claim_was_never_answered_is_developed_all_the_same(
     eventually(lambda: [claim.job_id for claim in studio.seen] == [blocker, lost])
     studio.door.set()
     assert front.wait_for(lost, JobStatus.SUCCEEDED).attempt == 1
+
+
+def test_a_job_that_saw_two_workers_die_has_its_next_worker_to_itself(
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
+) -> None:
+    suspect, neighbour = front.admit(), front.admit()
+    redis.hset(Job.key_for(suspect), "darkroom_deaths", 2)
+
+    start_worker(studio.develop)
+    eventually(lambda: studio.seen)
+    time.sleep(0.5)  # time enough to take the neighbour
+
+    assert [claim.job_id for claim in studio.seen] == [suspect]
+    studio.door.set()
+    front.wait_for(neighbour, JobStatus.SUCCEEDED)
 
 
 def test_suspended_workers_claim_nothing(front: Front, redis: Redis, start_worker: StartWorker, studio: Studio) -> None:
@@ -259,3 +209,28 @@ def test_what_does_not_end_in_time_goes_back_to_the_front_without_a_lost_attempt
     studio.door.set()
     start_worker(studio.develop)
     assert {front.wait_for(job_id, JobStatus.SUCCEEDED).attempt for job_id in job_ids} == {1}
+
+
+def test_a_live_worker_announces_itself_until_it_leaves(front: Front, start_worker: StartWorker) -> None:
+    announcement = Announcement(
+        worker="darkroom-told",
+        started_at=datetime.now(UTC),
+        device="cpu",
+        dtype="float32",
+        capacity=4,
+        running=0,
+        models=["mini"],
+        modules=[],
+        never_stacked=[],
+    )
+
+    worker = start_worker(lambda _: {"images": []}, name="darkroom-told", announce=lambda: announcement)
+
+    eventually(lambda: front.announcements() == [announcement])
+    worker.request_stop()
+    eventually(lambda: front.announcements() == [])
+
+
+def test_a_worker_of_a_name_that_is_never_reaped_does_not_start(redis: Redis) -> None:
+    with pytest.raises(ValueError, match="darkroom-"):
+        QueueWorker(["mini"], "somebody", connection=redis).work()

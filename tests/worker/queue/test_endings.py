@@ -1,0 +1,85 @@
+import logging
+import os
+import sys
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Callback, Queue
+from rq.job import Job
+
+from app.contract import names
+from app.contract.errors import OutOfMemory
+from tests.worker.queue.eventually import eventually
+from tests.worker.queue.front import Front
+from tests.worker.queue.studio import StartWorker, Studio
+from worker.queue import Claim
+
+MINI = names.queue_name("mini")
+
+
+def fetch(redis: Redis, job_id: str) -> Job:
+    return Job.fetch(job_id, connection=redis, serializer="json")
+
+
+def test_a_failure_is_told_by_its_code_and_message(front: Front, start_worker: StartWorker) -> None:
+    def develop(claim: Claim) -> dict[str, Any]:
+        raise OutOfMemory(f"Too large: {claim.generation.width} pixels.")
+
+    job_id = front.admit()
+    start_worker(develop)
+
+    error = front.error_of(job_id)
+    assert (error.code, error.message) == ("out_of_memory", "Too large: 128 pixels.")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_fault_of_ours_is_told_without_its_cause_and_kept_without_the_prompt(
+    front: Front, redis: Redis, start_worker: StartWorker, error: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def develop(claim: Claim) -> dict[str, Any]:
+        raise error(f"a wire came off at {claim.generation.prompt!r}")
+
+    job_id = front.admit(prompt='my "secret"\nwish')
+    with caplog.at_level(logging.DEBUG):
+        start_worker(develop)
+        told = front.error_of(job_id)
+
+    result = fetch(redis, job_id).latest_result()
+    kept = str(result and result.exc_string)
+    assert told.code == "internal"
+    assert "wire" not in told.message
+    assert "a wire came off" in kept
+    assert "secret" not in kept + caplog.text
+
+
+def test_an_unwritable_result_fails_the_job(front: Front, start_worker: StartWorker) -> None:
+    job_id = front.admit()
+
+    start_worker(lambda _: {"images": object()})
+
+    assert front.error_of(job_id).code == "internal"
+
+
+def test_a_function_that_is_not_ours_is_refused(redis: Redis, start_worker: StartWorker, studio: Studio) -> None:
+    foreign = Queue(MINI, connection=redis, serializer="json").enqueue("os.environ.setdefault", "DARKROOM_TEST", "1")
+    pickled = Queue(MINI, connection=redis).enqueue(names.JOB_FUNCTION, {"prompt": "a"})
+    other = Queue(MINI, connection=redis, serializer="json").enqueue(names.JOB_FUNCTION, {"prompt": "a"})
+
+    start_worker(studio.develop)
+
+    eventually(lambda: all(job.get_status() == "failed" for job in (foreign, pickled, other)))
+    assert studio.seen == []
+    assert "DARKROOM_TEST" not in os.environ
+
+
+def test_callbacks_that_redis_names_are_never_imported(front: Front, redis: Redis, start_worker: StartWorker) -> None:
+    template = fetch(redis, front.admit())
+    job = Queue(MINI, connection=redis, serializer="json").enqueue(
+        names.JOB_FUNCTION, *template.args, on_success=Callback("antigravity.fly"), on_failure=Callback("this.c")
+    )
+
+    start_worker(lambda _: {"images": []})
+
+    eventually(lambda: job.get_status() == "finished")
+    assert not {"antigravity", "this"} & set(sys.modules)
