@@ -13,6 +13,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, job, results
 from rq.defaults import RQ_KEY_PREFIX
+from rq.exceptions import DeserializationError
 from rq.executions import ExecutionRegistry
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 from rq.scripts import _build_hset_args
@@ -85,8 +86,8 @@ class JobStore:
         if not fields:
             raise _not_found(job_id)
         found.restore(fields)
-        if found.func_name != names.JOB_FUNCTION:
-            raise _not_found(job_id)  # somebody else's job in the same Redis
+        if not _is_ours(found):
+            raise _not_found(job_id)
         return read_record(found, attempt=int(fields.get(b"darkroom_attempt", 0)), newest=newest)
 
     async def cancel(self, job_id: str) -> JobRecord:
@@ -94,7 +95,7 @@ class JobStore:
 
         Raises JobNotFound and RedisUnavailable.
         """
-        found = await self.find(job_id)  # nobody else's job in the same Redis
+        found = await self.find(job_id)  # and no other application's job is canceled
         if found.status.is_terminal:
             return found
         keys = [job.Job.key_for(job_id), ExecutionRegistry.key_template.format(job_id)]
@@ -201,8 +202,16 @@ def _read_error(rq_job: job.Job, meta: Mapping[str, Any]) -> JobError:
     return JobError(code=GenerationFailed.code, message=message)
 
 
+def _is_ours(rq_job: job.Job) -> bool:
+    """Whether it is not another application's, in the same Redis."""
+    try:
+        return rq_job.func_name == names.JOB_FUNCTION
+    except DeserializationError:  # pickled
+        return False
+
+
 def _not_found(job_id: str) -> JobNotFound:
-    return JobNotFound(f"There is no job {job_id}; it may have been kept its time.")
+    return JobNotFound(f"There is no job {job_id}, or its time is over.")
 
 
 @contextmanager

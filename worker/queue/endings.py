@@ -1,4 +1,4 @@
-"""How a job leaves a worker: each function writes one end of a run, in rq's own words, for the ledger to commit."""
+"""How a job leaves a worker: each end of a run in rq's own words, for the ledger to commit."""
 
 import traceback
 from typing import Any
@@ -12,48 +12,38 @@ from app.contract import names
 from app.contract.errors import DarkroomError, GenerationFailed, WorkerLost
 from app.contract.job import Development, JobError
 from worker.queue.claim import Claim
-from worker.queue.ledger import Ending
 
 
-def success(worker: BaseWorker, claim: Claim, result: dict[str, Any]) -> Ending:
-    def write(pipeline: Pipeline) -> None:
-        job = claim.job
-        job._result = Development.model_validate(result).model_dump(mode="json")
-        result_ttl = job.get_result_ttl(worker.default_result_ttl)
-        worker.increment_successful_job_count(pipeline=pipeline)
-        job._handle_success(result_ttl, pipeline, **_run(worker, claim))
-        job.cleanup(result_ttl, pipeline=pipeline, remove_from_queue=False)
-        _close(worker, claim, pipeline)
-
-    return write
+def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: Pipeline) -> None:
+    job = claim.job
+    job._result = Development.model_validate(result).model_dump(mode="json")
+    result_ttl = job.get_result_ttl(worker.default_result_ttl)
+    worker.increment_successful_job_count(pipeline=pipeline)
+    job._handle_success(result_ttl, pipeline, **_run(worker, claim))
+    job.cleanup(result_ttl, pipeline=pipeline, remove_from_queue=False)
+    _close(worker, claim, pipeline)
 
 
-def failure(worker: BaseWorker, claim: Claim, raised: BaseException) -> Ending:
-    def write(pipeline: Pipeline) -> None:
-        job = claim.job
-        job.meta = {**job.meta, "error": _reason(raised).model_dump()}
-        worker.increment_failed_job_count(pipeline=pipeline)
-        job.set_status(JobStatus.FAILED, pipeline=pipeline)
-        job._handle_failure(describe(raised, claim), pipeline, **_run(worker, claim))
-        if isinstance(raised, WorkerLost):
-            pipeline.hincrby(job.key, "darkroom_attempt", -1)  # it was not run this time
-            pipeline.hdel(job.key, "darkroom_deaths")  # who requeues it wants it tried again
-        _close(worker, claim, pipeline)
-
-    return write
+def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: Pipeline) -> None:
+    job = claim.job
+    job.meta = {**job.meta, "error": _reason(raised).model_dump()}
+    worker.increment_failed_job_count(pipeline=pipeline)
+    job.set_status(JobStatus.FAILED, pipeline=pipeline)
+    job._handle_failure(describe(raised, claim), pipeline, **_run(worker, claim))
+    if isinstance(raised, WorkerLost):
+        pipeline.hincrby(job.key, "darkroom_attempt", -1)  # it was not run this time
+        pipeline.hdel(job.key, "darkroom_deaths")  # who requeues it wants it tried again
+    _close(worker, claim, pipeline)
 
 
-def give_back(worker: BaseWorker, claim: Claim) -> Ending:
-    def write(pipeline: Pipeline) -> None:
-        job = claim.job
-        queue_key = worker.queue_class(job.origin, connection=worker.connection).key
-        pipeline.hset(job.key, mapping={"status": JobStatus.QUEUED, "started_at": "", "worker_name": ""})
-        pipeline.hincrby(job.key, "darkroom_attempt", -1)
-        worker.cleanup_execution(job, pipeline, claim.execution)
-        pipeline.lpush(queue_key, job.id)
-        pipeline.publish(names.WAKE_CHANNEL, queue_key)
-
-    return write
+def give_back(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
+    job = claim.job
+    queue_key = worker.queue_class(job.origin, connection=worker.connection).key
+    pipeline.hset(job.key, mapping={"status": JobStatus.QUEUED, "started_at": "", "worker_name": ""})
+    pipeline.hincrby(job.key, "darkroom_attempt", -1)
+    worker.cleanup_execution(job, pipeline, claim.execution)
+    pipeline.lpush(queue_key, job.id)
+    pipeline.publish(names.WAKE_CHANNEL, queue_key)
 
 
 def describe(raised: BaseException, claim: Claim) -> str:

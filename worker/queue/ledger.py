@@ -8,7 +8,7 @@ from typing import cast
 from redis import Redis
 from redis.client import Pipeline
 from rq import Queue
-from rq.defaults import RQ_KEY_PREFIX
+from rq.defaults import DEFAULT_WORKER_TTL, RQ_KEY_PREFIX
 from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE
 from rq.job import Job
 from rq.registry import StartedJobRegistry
@@ -20,9 +20,8 @@ from worker.queue.claim import DEATHS_ALONE, DEATHS_MAX, Claim
 SCRIPTS = Path(__file__).with_name("scripts")
 WORKER_PREFIX = "darkroom-"  # only workers of such a name keep a lease, so only they are reaped
 FAR_FUTURE_S = 10 * 365 * 86_400
-REMEMBERED_S = 480
+REMEMBERED_S = DEFAULT_WORKER_TTL + 60  # as rq
 
-Ending = Callable[[Pipeline], None]  # writes rq's commands into a pipeline that is never executed
 Commands = list[bytes | int]  # for FENCE: each command as the number of its words and its words
 
 
@@ -80,8 +79,8 @@ class Ledger:
         )
         return bool(known), [claim for claim in claims if claim.entry.encode() in lost]
 
-    def prepare(self, end: Ending) -> Commands:
-        """Has the end written, but nowhere yet."""
+    def prepare(self, end: Callable[[Pipeline], None]) -> Commands:
+        """Has an end written, into a pipeline that is never executed."""
         with self._connection.pipeline() as pipeline:
             end(pipeline)
             commands = [command for command, _ in pipeline.command_stack]

@@ -94,8 +94,8 @@ class QueueWorker(BaseWorker):
         self._heart.start()
         try:
             self._claim_until_stopped()
-            self._drain()
         finally:
+            self._drain()
             self._has_left = True
             self._heart.stop()
             self._leave()
@@ -185,11 +185,11 @@ class QueueWorker(BaseWorker):
             if claim.deaths >= DEATHS_MAX:
                 raise WorkerLost(f"{claim.deaths} workers were lost while they developed this job.")
             claim.generation  # noqa: B018 - a job that cannot be read does not reach `develop`
-            return self._ledger.prepare(endings.success(self, claim, self._develop(claim)))
+            return self._ledger.prepare(partial(endings.success, self, claim, self._develop(claim)))
         except BaseException as raised:  # whatever it was, the job must not stay in this worker's hands for ever
             if not claim.is_lost and not isinstance(raised, GenerationFailed):
                 logger.error("The job %s failed.\n%s", claim.job_id, endings.describe(raised, claim))
-            return self._ledger.prepare(endings.failure(self, claim, raised))
+            return self._ledger.prepare(partial(endings.failure, self, claim, raised))
 
     def _commit(self, claim: Claim, commands: Commands) -> None:
         if not self._ledger.commit(claim, commands):
@@ -201,7 +201,7 @@ class QueueWorker(BaseWorker):
             self._wait(POLL_S)
         for claim in reversed(list(self.claims.values())):  # the newest first, so the order stays
             with suppress(RedisError):  # without a word our lease ends, and the job is reaped
-                self._ledger.commit(claim, self._ledger.prepare(endings.give_back(self, claim)))
+                self._ledger.commit(claim, self._ledger.prepare(partial(endings.give_back, self, claim)))
             claim.lose()
         until = time.monotonic() + ABORT_S
         while self.claims and time.monotonic() < until:

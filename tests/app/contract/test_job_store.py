@@ -140,8 +140,11 @@ async def test_a_job_that_is_not_there_is_not_found(store: JobStore) -> None:
         await store.cancel("nothing")
 
 
-async def test_another_applications_job_is_not_found_and_not_canceled(store: JobStore, redis: Redis) -> None:
-    other = Queue("other", connection=redis, serializer="json").enqueue("os.getpid")
+@pytest.mark.parametrize("serializer", ["json", "pickle"])
+async def test_another_applications_job_is_not_found_and_not_canceled(
+    store: JobStore, redis: Redis, serializer: str
+) -> None:
+    other = Queue("other", connection=redis, serializer=serializer).enqueue("os.getpid")
 
     with pytest.raises(JobNotFound):
         await store.find(other.id)

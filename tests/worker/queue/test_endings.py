@@ -1,5 +1,4 @@
 import logging
-import os
 import sys
 from typing import Any
 
@@ -61,16 +60,21 @@ def test_an_unwritable_result_fails_the_job(front: Front, start_worker: StartWor
     assert front.error_of(job_id).code == "internal"
 
 
-def test_a_function_that_is_not_ours_is_refused(redis: Redis, start_worker: StartWorker, studio: Studio) -> None:
-    foreign = Queue(MINI, connection=redis, serializer="json").enqueue("os.environ.setdefault", "DARKROOM_TEST", "1")
-    pickled = Queue(MINI, connection=redis).enqueue(names.JOB_FUNCTION, {"prompt": "a"})
-    other = Queue(MINI, connection=redis, serializer="json").enqueue(names.JOB_FUNCTION, {"prompt": "a"})
+def test_a_job_that_is_not_one_of_ours_is_refused(
+    front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
+) -> None:
+    generation = fetch(redis, front.cancel(front.admit()).id).args
+    queue = Queue(MINI, connection=redis, serializer="json")
+    jobs = [
+        queue.enqueue("worker.task.other", *generation),
+        queue.enqueue(names.JOB_FUNCTION, {"prompt": "a"}),
+        Queue(MINI, connection=redis).enqueue(names.JOB_FUNCTION, *generation),  # pickled
+    ]
 
     start_worker(studio.develop)
 
-    eventually(lambda: all(job.get_status() == "failed" for job in (foreign, pickled, other)))
+    eventually(lambda: all(job.get_status() == "failed" for job in jobs))
     assert studio.seen == []
-    assert "DARKROOM_TEST" not in os.environ
 
 
 def test_callbacks_that_redis_names_are_never_imported(front: Front, redis: Redis, start_worker: StartWorker) -> None:

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 
 import pytest
@@ -35,13 +36,17 @@ class Hand:
         return [claim.job_id for claim in self.claim(free, in_flight)]
 
     def finish(self, claim: Claim) -> bool:
-        return self.ledger.commit(claim, self.ledger.prepare(endings.success(self.worker, claim, {"images": []})))
+        return self.ledger.commit(
+            claim, self.ledger.prepare(partial(endings.success, self.worker, claim, {"images": []}))
+        )
 
     def fail(self, claim: Claim) -> bool:
-        return self.ledger.commit(claim, self.ledger.prepare(endings.failure(self.worker, claim, RuntimeError())))
+        return self.ledger.commit(
+            claim, self.ledger.prepare(partial(endings.failure, self.worker, claim, RuntimeError()))
+        )
 
     def give_back(self, claim: Claim) -> bool:
-        return self.ledger.commit(claim, self.ledger.prepare(endings.give_back(self.worker, claim)))
+        return self.ledger.commit(claim, self.ledger.prepare(partial(endings.give_back, self.worker, claim)))
 
     def beat(self, claims: list[Claim]) -> tuple[bool, list[Claim]]:
         return self.ledger.beat(claims, "", "busy")
