@@ -15,7 +15,7 @@ that is always the same.
 
 The rules:
 1. Whether two calls fit is computed from the calls: the method, the arguments' structure, dtypes, shapes beyond
-   dimension 0 and values of all that is no row. Nothing here knows a model's arguments by name.
+   dimension 0, the values of all that is no row, and the adapters. Nothing here knows a model's arguments by name.
 2. Only what can be compared is stacked. An argument or a result of unknown kind makes its call a lone one.
 3. The first meeting of a kind is checked against lone answers, and where they differ the kind is never stacked again.
 4. A batch that fails is answered again one by one, so only the culprit's run fails; out of memory, in halves.
@@ -26,17 +26,20 @@ The rules:
 7. A run ends early by `Aborted` thrown into its greenlet where it is parked: cancelled, past its deadline, closed.
 """
 
+from worker.engine.call import Adapters
 from worker.engine.engine import Engine
-from worker.engine.errors import DeadlinePassed, EngineClosed, EngineError, NotAdopted, SharedModuleChanged
+from worker.engine.errors import DeadlinePassed, EngineClosed, EngineError, ModuleInUse, NotAdopted, SharedModuleChanged
 from worker.engine.stats import EngineStats, ModuleStats, NeverStacked
 from worker.engine.steps import OnStep
 
 __all__ = [
+    "Adapters",
     "DeadlinePassed",
     "Engine",
     "EngineClosed",
     "EngineError",
     "EngineStats",
+    "ModuleInUse",
     "ModuleStats",
     "NeverStacked",
     "NotAdopted",

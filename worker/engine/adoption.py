@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from worker.engine.call import Call
-from worker.engine.errors import NotAdopted, SharedModuleChanged
+from worker.engine.errors import ModuleInUse, SharedModuleChanged
 from worker.engine.fingerprint import Fingerprint
 from worker.engine.pipeline_copy import is_pipeline
 from worker.engine.run import Run
@@ -32,6 +32,7 @@ class Method:
     def __init__(self, model: str, name: str, original: Callable[..., Any], fingerprint: Fingerprint) -> None:
         self.model = model
         self.name = name
+        self.module = fingerprint.module
         self.original = original
         self._fingerprint = fingerprint
         self.number = next(_numbers)  # stands for the method in signatures, which outlive it
@@ -56,7 +57,7 @@ class Adoption:
 
     def __init__(self, model: str, name: str, module: nn.Module) -> None:
         if "_adoption" in vars(module):
-            raise NotAdopted(f"{name} of {model} is adopted by another engine already.")
+            raise ModuleInUse(f"{name} of {model} is adopted by another engine already.")
         self.model = model
         self.name = name
         self.module = module
@@ -85,9 +86,10 @@ def _rerouted(method: Method) -> Callable[..., Any]:
     @functools.wraps(method.original)
     def forward(*args: Any, **kwargs: Any) -> Any:
         run = Run.current()
-        if run is None or not run.may_park():
+        if run is None:
             return method(*args, **kwargs)
-        return run.park(Call(method, args, kwargs))
+        call = Call(method, args, kwargs, run.adapters)
+        return run.park(call) if run.may_park() else call.answer()
 
     return forward
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from worker.engine.adoption import Method
 from worker.engine.call import Call, answer_stacked
-from worker.engine.run import Answer
+from worker.engine.run import Answer, forget_tensors
 from worker.engine.stacking import CannotSplit, flatten, split
 from worker.engine.stats import NeverStacked
 
@@ -63,6 +63,7 @@ class Answering:
         try:
             answer = Answer(call.answer())
         except Exception as error:  # it is thrown into the run that asked
+            forget_tensors(error)  # the calls behind this one need the memory
             return Answer(error=error)
         if any(not torch.equal(one.get_state(), state) for one, state in zip(call.generators, states, strict=True)):
             self._refused.add(call.exact)

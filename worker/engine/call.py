@@ -1,8 +1,9 @@
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.engine.digest import digest
 from worker.engine.stacking import Kind, describe, flatten, rebuild, stack
@@ -15,6 +16,15 @@ PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
 NUMBERS = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 
 
+class Adapters(Protocol):
+    """What a module wears while it answers a run's calls, such as LoRA weights; equal ones have the same effect."""
+
+    def __hash__(self) -> int: ...
+
+    def worn_by(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """Equips a module inside the context, and leaves it as it was."""
+
+
 class Call:
     """One forward pass that a run waits for.
 
@@ -22,8 +32,11 @@ class Call:
     per-row numbers, such as timesteps. Both are None when it must be answered alone: `alone_because` says why.
     """
 
-    def __init__(self, method: "Method", args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, method: "Method", args: Sequence[Any], kwargs: Mapping[str, Any], adapters: Adapters | None = None
+    ) -> None:
         self.method = method
+        self.adapters = adapters
         self.args = args
         self.kwargs = kwargs
         self.leaves: list[Any] = []
@@ -36,8 +49,8 @@ class Call:
         self.loose: Hashable = None
         if not self.alone_because:
             parts = [_part(leaf, kind) for leaf, kind in zip(self.leaves, self.kinds, strict=True)]
-            self.exact = (method.number, self.structure, *parts)
-            self.loose = (method.number, self.structure, *map(_loosened, parts))
+            self.exact = (method.number, adapters, self.structure, *parts)
+            self.loose = (method.number, adapters, self.structure, *map(_loosened, parts))
 
     def _foreign(self) -> str | None:
         if not self.rows:
@@ -47,7 +60,11 @@ class Call:
 
     def answer(self) -> Any:
         """Runs the forward pass for this call alone, with the very arguments it was made with."""
-        return self.method(*self.args, **self.kwargs)
+        with self.dressing():
+            return self.method(*self.args, **self.kwargs)
+
+    def dressing(self) -> AbstractContextManager[Any]:
+        return self.adapters.worn_by(self.method.module) if self.adapters else nullcontext()
 
 
 def answer_stacked(calls: Sequence[Call]) -> Any:
@@ -55,7 +72,8 @@ def answer_stacked(calls: Sequence[Call]) -> Any:
     first = calls[0]
     leaves = stack([call.leaves for call in calls], first.kinds, [call.rows for call in calls])
     args, kwargs = rebuild(first.structure, iter(leaves))
-    return first.method(*args, **kwargs)
+    with first.dressing():
+        return first.method(*args, **kwargs)
 
 
 def _is_comparable(leaf: Any) -> bool:

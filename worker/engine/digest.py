@@ -24,7 +24,7 @@ def digest(tensor: Tensor) -> bytes:
     known = _known.get(id(tensor))
     if known and known.tensor() is tensor and not tensor.is_inference() and known.version == tensor._version:
         return known.digest
-    values = tensor.detach().contiguous().view(-1).view(torch.uint8).cpu().numpy()
+    values = tensor.detach().resolve_conj().resolve_neg().contiguous().view(-1).view(torch.uint8).cpu().numpy()
     computed = hashlib.blake2b(values.tobytes(), digest_size=16).digest()
     if not tensor.is_inference():  # such tensors count no versions
         key = id(tensor)

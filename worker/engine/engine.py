@@ -8,7 +8,8 @@ from typing import Any, Self
 import torch
 
 from worker.engine.adoption import Adoption, modules_of
-from worker.engine.errors import DeadlinePassed, EngineClosed, NotAdopted
+from worker.engine.call import Adapters
+from worker.engine.errors import DeadlinePassed, EngineClosed, ModuleInUse, NotAdopted
 from worker.engine.hub import Hub
 from worker.engine.run import Run
 from worker.engine.stats import EngineStats, ModuleStats
@@ -45,26 +46,32 @@ class Engine:
         with self._changed:
             modules = {module for _, module in modules_of(pipeline)}
             if any(adoption.module in modules for run in self._in_flight for adoption in run.adoptions):
-                raise NotAdopted(f"{type(pipeline).__name__} has runs in flight and cannot be released.")
+                raise ModuleInUse(f"{type(pipeline).__name__} has runs in flight and cannot be released.")
             for adoption in self._adoptions:
                 if adoption.module in modules:
                     adoption.release()
             self._adoptions = tuple(adoption for adoption in self._adoptions if adoption.module not in modules)
 
     def submit(
-        self, pipeline: Any, *, on_step: OnStep | None = None, deadline: float | None = None, **arguments: Any
+        self,
+        pipeline: Any,
+        *,
+        on_step: OnStep | None = None,
+        deadline: float | None = None,
+        adapters: Adapters | None = None,
+        **arguments: Any,
     ) -> "Future[Any]":
         """Starts `pipeline(**arguments)` and returns the future of what that returns.
 
         `on_step(step, total, latents)` is called in the engine's thread after each step, counted from 1; it must be
-        quick, and an error in it fails the run. `deadline` is in seconds from now. The future can be cancelled until
-        it is done; the run then stops at its next step.
+        quick, and an error in it fails the run. `deadline` is in seconds from now. `adapters` are what the
+        modules wear for this run. The future can be cancelled until it is done; the run then stops at its next step.
         """
         until = float("inf") if deadline is None else time.monotonic() + deadline
         with self._changed:
             if self._is_closed:
                 raise EngineClosed("The engine is closed.")
-            run = Run(pipeline, arguments, self._adoptions_of(pipeline), on_step, until)
+            run = Run(pipeline, arguments, self._adoptions_of(pipeline), on_step, until, adapters)
             self._in_flight[run] = None
             self._arrived.append(run)
             self._changed.notify_all()
@@ -164,8 +171,9 @@ class Engine:
         with self._changed:
             self._is_closed = True
         closed = EngineClosed("The engine closed while the run was in flight.")
-        for run in self._arrived:
-            run.abort(closed)
         for run in list(self._hub.runs):
             self._hub.abort(run, closed)
+        for run in self._in_flight:
+            if not run.has_ended:  # it was never admitted
+                run.abort(closed)
         self._settle([*self._in_flight])

@@ -3,7 +3,11 @@ class EngineError(Exception):
 
 
 class NotAdopted(EngineError):
-    """Raised when a pipeline is submitted whose modules this engine has not adopted, or adopts another engine's."""
+    """Raised when a pipeline is submitted whose modules this engine has not adopted."""
+
+
+class ModuleInUse(EngineError):
+    """Raised on adopting a module that another engine has, and on releasing one that runs in flight need."""
 
 
 class DeadlinePassed(EngineError):

@@ -15,13 +15,13 @@ class Fingerprint:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._module = module
+        self.module = module
         self.take()
 
     def take(self) -> None:
         """Makes the module's present state the one to hold."""
-        parts = list(self._module.modules())
-        self._is_training = self._module.training
+        parts = list(self.module.modules())
+        self._is_training = self.module.training
         self._processors: list[tuple[Any, Any]] = [
             (part, part.processor) for part in parts if "processor" in vars(part) or "processor" in part._modules
         ]
@@ -33,7 +33,7 @@ class Fingerprint:
 
     def is_changed(self) -> bool:
         return (
-            self._module.training is not self._is_training
+            self.module.training is not self._is_training
             or any(part.processor is not held for part, held in self._processors)
             or self._count_hooks() != self._counts
             or self._scales != self._held_scales
@@ -41,8 +41,8 @@ class Fingerprint:
 
     def restore(self) -> None:
         """Puts the held state back."""
-        if self._module.training is not self._is_training:
-            self._module.train(self._is_training)
+        if self.module.training is not self._is_training:
+            self.module.train(self._is_training)
         for part, held in self._processors:
             if part.processor is not held:
                 part._modules.pop("processor", None)

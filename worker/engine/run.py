@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from greenlet import getcurrent, greenlet
 
-from worker.engine.call import Call
+from worker.engine.call import Adapters, Call
 from worker.engine.errors import Aborted
 from worker.engine.pipeline_copy import own_copy
 from worker.engine.steps import OnStep, reporting
@@ -37,11 +37,13 @@ class Run:
         adoptions: "frozenset[Adoption]",
         on_step: OnStep | None = None,
         deadline: float = float("inf"),
+        adapters: Adapters | None = None,
     ) -> None:
         self.future: Future[Any] = Future()
         self.pipeline = pipeline
         self.adoptions = adoptions
         self.deadline = deadline
+        self.adapters = adapters
         self.call: Call | None = None
         self.outcome = Answer()
         self.has_ended = False
@@ -108,12 +110,12 @@ class Run:
             self._end(Answer(error=error))
 
     def _end(self, outcome: Answer) -> None:
-        _forget_tensors(outcome.error)
+        forget_tensors(outcome.error)
         self.outcome, self.has_ended, self.is_ready = outcome, True, False
         self.call, self._answer, self._greenlet, self._arguments = None, Answer(), None, {}
 
 
-def _forget_tensors(error: BaseException | None) -> None:
+def forget_tensors(error: BaseException | None) -> None:
     """Empties the frames of an error's traceback, which would keep a failed run's memory as long as its future."""
     while error:
         traceback.clear_frames(error.__traceback__)

@@ -40,9 +40,11 @@ class Failing(Rows):
     def __init__(self, memory: int = 1000) -> None:
         super().__init__()
         self.memory = memory
+        self.refused: list[int] = []
 
     def forward(self, sample: Tensor, timestep: Tensor | float = 0.0, scale: Any = 1.0) -> Tensor:
         if len(sample) > self.memory:
+            self.refused.append(len(sample))
             raise torch.OutOfMemoryError(f"no memory for {len(sample)} rows")
         if sample[:, 0].isinf().any():
             raise ValueError("infinite sample")
@@ -75,8 +77,8 @@ class Room:
         self.hub = Hub(max_rows)
         self.adoption = Adoption("small", "module", module)
 
-    def admit(self, pipeline: Any = None, **arguments: Any) -> Run:
-        run = Run(pipeline or Walk(self.module), arguments, frozenset([self.adoption]))
+    def admit(self, pipeline: Any = None, adapters: Any = None, **arguments: Any) -> Run:
+        run = Run(pipeline or Walk(self.module), arguments, frozenset([self.adoption]), adapters=adapters)
         self.hub.admit(run)
         return run
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from worker.engine import DeadlinePassed, Engine, EngineClosed, NotAdopted, SharedModuleChanged
+from worker.engine import DeadlinePassed, Engine, EngineClosed, ModuleInUse, NotAdopted, SharedModuleChanged
 
 SOON = 30.0
 
@@ -186,8 +186,21 @@ def test_a_pipeline_that_is_not_adopted_is_refused(engine: Engine, stable_diffus
 def test_a_module_belongs_to_one_engine(engine: Engine, stable_diffusion: Any) -> None:
     engine.adopt(stable_diffusion)
 
-    with Engine() as other, pytest.raises(NotAdopted, match="another engine"):
+    with Engine() as other, pytest.raises(ModuleInUse, match="another engine"):
         other.adopt(stable_diffusion)
+
+
+def test_a_pipeline_with_runs_in_flight_is_not_released(engine: Engine, stable_diffusion: Any) -> None:
+    engine.adopt(stable_diffusion)
+    gate = Gate()
+    future = engine.submit(stable_diffusion, on_step=gate, **arguments(1))
+    assert gate.reached.wait(SOON)
+
+    with pytest.raises(ModuleInUse, match="in flight"):
+        engine.release(stable_diffusion)
+    gate.opened.set()
+
+    assert future.result(timeout=SOON).images.shape == (1, 16, 16, 3)
 
 
 def test_a_released_pipeline_can_be_adopted_again(engine: Engine, stable_diffusion: Any) -> None:

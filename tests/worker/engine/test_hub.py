@@ -1,9 +1,25 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tests.worker.engine.small_pipelines import Room, Rows, Walk, sample
+
+
+@dataclass(frozen=True)
+class Shift:
+    """An adapter: it adds to the bias of the module that wears it."""
+
+    by: float
+
+    @contextmanager
+    def worn_by(self, module: Any) -> Iterator[None]:
+        module.linear.bias += self.by
+        yield
+        module.linear.bias -= self.by
 
 
 def test_parked_calls_are_answered_by_one_forward_pass() -> None:
@@ -95,3 +111,16 @@ def test_calls_inside_a_block_that_changes_the_thread_are_not_parked() -> None:
 
     assert torch.equal(casting.outcome.result, Casting(room.module)(sample(0)))
     torch.testing.assert_close(plain.outcome.result, room.alone(sample=sample(0), steps=2))
+
+
+def test_runs_with_equal_adapters_share_a_forward_pass_and_the_others_wear_their_own() -> None:
+    room = Room(Rows())
+    adapters = [Shift(1.0), Shift(1.0), Shift(2.0), None]
+    runs = [room.admit(adapters=worn, sample=sample(seed), steps=2) for seed, worn in enumerate(adapters)]
+
+    results = room.develop(*runs)
+
+    assert room.module.seen == [2, 1, 1, 1, 1, 2, 1, 1]
+    for seed, (worn, result) in enumerate(zip(adapters, results, strict=True)):
+        with (worn or Shift(0.0)).worn_by(room.module):
+            torch.testing.assert_close(result, room.alone(sample=sample(seed), steps=2))
