@@ -1,6 +1,6 @@
 """How much faster requests are developed together than one by one by the stock pipeline.
 
-    python benchmarks/engine.py [--requests 16] [--steps 10] [--repeats 5] [--device cpu] [--dtype float32]
+    python -m benchmarks.engine [--requests 16] [--steps 10] [--repeats 5] [--device cpu] [--dtype float32]
 
 Both ways take turns, so that what else the machine does falls on both; the ratio is the median of the repeats'.
 """

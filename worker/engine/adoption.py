@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from worker.engine.call import Call
-from worker.engine.errors import ModuleInUse, SharedModuleChanged
+from worker.engine.errors import SharedModuleChanged
 from worker.engine.fingerprint import Fingerprint
 from worker.engine.pipeline_copy import is_pipeline
 from worker.engine.run import Run
@@ -56,8 +56,6 @@ class Adoption:
     """One module whose calls from inside runs are parked; from anywhere else they go where they always went."""
 
     def __init__(self, model: str, name: str, module: nn.Module) -> None:
-        if "_adoption" in vars(module):
-            raise ModuleInUse(f"{name} of {model} is adopted by another engine already.")
         self.model = model
         self.name = name
         self.module = module

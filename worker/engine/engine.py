@@ -38,6 +38,9 @@ class Engine:
         with self._changed:
             known = {adoption.module for adoption in self._adoptions}
             new = {module: path for path, module in modules_of(pipeline) if module not in known}
+            taken = [path for module, path in new.items() if "_adoption" in vars(module)]
+            if taken:
+                raise ModuleInUse(f"Another engine has adopted {', '.join(taken)} of this {type(pipeline).__name__}.")
             model = self._free_name(name or type(pipeline).__name__, set(new.values()))
             self._adoptions += tuple(Adoption(model, path, module) for module, path in new.items())
 
@@ -55,6 +58,7 @@ class Engine:
     def submit(
         self,
         pipeline: Any,
+        /,
         *,
         on_step: OnStep | None = None,
         deadline: float | None = None,
@@ -64,8 +68,8 @@ class Engine:
         """Starts `pipeline(**arguments)` and returns the future of what that returns.
 
         `on_step(step, total, latents)` is called in the engine's thread after each step, counted from 1; it must be
-        quick, and an error in it fails the run. `deadline` is in seconds from now. `adapters` are what the
-        modules wear for this run. The future can be cancelled until it is done; the run then stops at its next step.
+        quick, and an error in it fails the run. `deadline` is in seconds from now. `adapters` are what the modules
+        wear for this run. The future can be cancelled until it is done, and stays pending until then.
         """
         until = float("inf") if deadline is None else time.monotonic() + deadline
         with self._changed:
@@ -162,7 +166,7 @@ class Engine:
         with self._changed:
             for run in ended:
                 del self._in_flight[run]
-                self._changed.notify_all()
+            self._changed.notify_all()
         for run in ended:
             run.settle()
 

@@ -89,6 +89,20 @@ def test_a_call_that_carries_an_unknown_object_is_answered_alone() -> None:
     assert all(isinstance(result, Tensor) for result in results)
 
 
+def test_a_module_that_changes_its_arguments_is_never_stacked() -> None:
+    class Writing(Rows):
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            return super().forward(sample.mul_(2), timestep, scale)
+
+    room = Room(Writing())
+    runs = [room.admit(sample=sample(seed)) for seed in range(2)]
+
+    room.develop(*runs)
+
+    assert set(room.module.seen[1:]) == {1}
+    assert room.reasons == ["it changes its arguments"]
+
+
 def test_calls_that_share_a_tensor_are_stacked_only_where_it_is_equal() -> None:
     room = Room(Rows())
     scales = [torch.full((3,), 2.0), torch.full((3,), 2.0), torch.full((3,), 5.0)]

@@ -186,7 +186,7 @@ def test_a_pipeline_that_is_not_adopted_is_refused(engine: Engine, stable_diffus
 def test_a_module_belongs_to_one_engine(engine: Engine, stable_diffusion: Any) -> None:
     engine.adopt(stable_diffusion)
 
-    with Engine() as other, pytest.raises(ModuleInUse, match="another engine"):
+    with Engine() as other, pytest.raises(ModuleInUse, match="Another engine has adopted"):
         other.adopt(stable_diffusion)
 
 
