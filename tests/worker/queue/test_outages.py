@@ -50,6 +50,23 @@ def test_workers_do_not_take_each_others_jobs_after_an_outage(
     assert [front.wait_for(job_id, JobStatus.SUCCEEDED).attempt for job_id in job_ids] == [1] * 4
 
 
+def test_a_worker_that_stops_without_its_redis_stops_its_jobs(
+    front: Front, own_redis: RedisServer, start_worker: StartWorker, studio: Studio
+) -> None:
+    job_id = front.admit()
+    worker = start_worker(studio.develop)
+    eventually(lambda: studio.seen)
+
+    own_redis.kill()
+    worker.request_stop()
+
+    eventually(lambda: studio.stopped == [job_id])
+    own_redis.start()
+    studio.door.set()
+    start_worker(studio.develop)
+    front.wait_for(job_id, JobStatus.SUCCEEDED)
+
+
 def test_a_worker_waits_for_a_redis_that_comes_late(
     front: Front, own_redis: RedisServer, start_worker: StartWorker
 ) -> None:
