@@ -1,0 +1,129 @@
+"""Teaches the mini model from nothing: `python -m worker.training.mini --out DIR`. Once more goes on after a stop."""
+
+import argparse
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from worker.training.autoencoder import polish_decoder, train_autoencoder
+from worker.training.denoiser import Artist, Curriculum, Stage, build_denoiser, train_denoiser
+from worker.training.export import build_pipeline, export
+from worker.training.loop import Plan
+from worker.training.scenes import WHOLE_WORLD, Variety
+from worker.training.sheet import PROMPTS, contact_sheet, make_pictures
+from worker.training.stream import Pace
+from worker.training.text_encoder import WIDTH, train_text_encoder
+from worker.training.tokenizer import build_tokenizer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All the choices of a run."""
+
+    autoencoder: Plan
+    text_encoder: Plan
+    denoiser: Curriculum
+    decoder: Plan
+
+
+CENTRED = Variety(sizes=("normal",))
+SIZED = Variety(sizes=("normal", "normal", "normal", "big"))
+
+PLACED = replace(SIZED, sizes=("normal", "small", "big"), placed=0.5)
+
+LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
+    autoencoder=Plan(steps=1400, batch=24, rate=1.5e-3, decay=0.35, averaging=0.99, save_every=200),
+    text_encoder=Plan(steps=700, batch=64, rate=1.5e-3, decay=0.5, averaging=0.99),
+    denoiser=Curriculum(
+        stages=(
+            Stage(until=0.25, variety=CENTRED, pure_noise=0.4, silence=0.2),
+            Stage(until=1.0, variety=SIZED, pure_noise=0.15, silence=0.4),
+        ),
+        plan=Plan(steps=7000, batch=16, rate=8e-4, decay=0.3, save_every=500),
+        pace=Pace(start=32, every=48, size=96),
+    ),
+    decoder=Plan(steps=1000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=100),
+)
+GPU = Recipe(  # the whole world; not yet run
+    autoencoder=Plan(steps=12_000, batch=96, rate=1.5e-3, decay=0.4, averaging=0.995, save_every=2000),
+    text_encoder=Plan(steps=2000, batch=256, rate=1.5e-3, decay=0.5, averaging=0.99),
+    denoiser=Curriculum(
+        stages=(
+            Stage(until=0.1, variety=CENTRED, pure_noise=0.4, silence=0.2),
+            Stage(until=0.2, variety=SIZED, pure_noise=0.2, silence=0.4),
+            Stage(until=0.45, variety=PLACED, pure_noise=0.2, silence=0.4),
+            Stage(until=1.0, variety=WHOLE_WORLD, pure_noise=0.1, silence=0.5),
+        ),
+        plan=Plan(steps=40_000, batch=256, rate=1e-3, warmup=500, decay=0.4, averaging=0.9995, save_every=2000),
+        pace=Pace(start=128, every=1, size=512),
+    ),
+    decoder=Plan(steps=10_000, batch=32, rate=1e-3, decay=0.6, averaging=0.995, save_every=2000),
+)
+RECIPES = {"laptop": LAPTOP, "gpu": GPU}
+
+
+def train(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: Executor | None = None) -> None:
+    """Learns to see, to read, to draw, and last to draw finely; what is finished is not learned again."""
+    vocabulary = out / "vocabulary"
+    tokenizer = build_tokenizer(vocabulary, seed)
+    autoencoder = learn_to_see(recipe, out, seed, device, drawers)
+    text_encoder = learn_to_read(recipe, out, tokenizer, seed, device)
+    torch.manual_seed(seed)
+    artist = Artist(build_denoiser(WIDTH), text_encoder).to(device)
+
+    def saved(step: int, average: Artist) -> None:
+        pictures = make_pictures(build_pipeline(autoencoder, average, tokenizer), PROMPTS)
+        contact_sheet(pictures, PROMPTS).save(out / f"sheet-{step:06}.png")
+        export(out / "model", autoencoder, average, tokenizer, vocabulary)
+
+    average = train_denoiser(out, autoencoder, artist, tokenizer, recipe.denoiser, seed, drawers, saved)
+    polish_decoder(out, autoencoder, recipe.decoder, recipe.denoiser.stages[-1].variety, seed, drawers)
+    saved(recipe.denoiser.plan.steps, average)
+
+
+def learn_to_see(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: Executor | None) -> AutoencoderKL:
+    folder = out / "vae"
+    if not folder.exists():
+        train_autoencoder(out, recipe.autoencoder, seed, device, drawers).save_pretrained(folder)
+    return AutoencoderKL.from_pretrained(folder).to(device).requires_grad_(False)
+
+
+def learn_to_read(
+    recipe: Recipe, out: Path, tokenizer: CLIPTokenizer, seed: int, device: torch.device
+) -> CLIPTextModel:
+    folder = out / "text_encoder"
+    if not folder.exists():
+        train_text_encoder(out, tokenizer, recipe.text_encoder, seed, device).save_pretrained(folder)
+    return CLIPTextModel.from_pretrained(folder).to(device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder: checkpoints, sheets, the model")
+    parser.add_argument("--recipe", choices=RECIPES, default="laptop")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steps", type=int, help="steps of the denoiser, instead of the recipe's")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--drawers", type=int, default=0, help="processes that draw scenes ahead: for a GPU, as many as cores"
+    )
+    options = parser.parse_args()
+    recipe = RECIPES[options.recipe]
+    if options.steps:
+        plan = replace(recipe.denoiser.plan, steps=options.steps)
+        recipe = replace(recipe, denoiser=replace(recipe.denoiser, plan=plan))
+    device = torch.device(options.device)
+    if options.drawers:
+        with ProcessPoolExecutor(options.drawers, get_context("spawn")) as drawers:
+            train(recipe, options.out, options.seed, device, drawers)
+    else:
+        train(recipe, options.out, options.seed, device)
+
+
+if __name__ == "__main__":
+    main()
