@@ -1,11 +1,12 @@
 """A worker's life: warm the models, claim jobs until told to stop, drain."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
 from redis import Redis
 
-from app.contract.announcement import Announcement, ModuleCounts
+from app.contract.announcement import Announcement, ModuleCounts, NeverStacked
 from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
 from app.contract.storage import Storage
@@ -55,9 +56,6 @@ def _announcement(
         capacity=worker.capacity,
         running=len(worker.claims),
         models=list(models.pipelines),
-        modules=[
-            ModuleCounts(model=each.model, module=each.module, calls=each.calls, forwards=each.forwards, rows=each.rows)
-            for each in stats.modules
-        ],
-        never_stacked=[f"{each.model} {each.module}: {each.reason}" for each in stats.never_stacked],
+        modules=[ModuleCounts(**asdict(each)) for each in stats.modules],
+        never_stacked=[NeverStacked(**asdict(each)) for each in stats.never_stacked],
     )

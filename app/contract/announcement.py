@@ -13,6 +13,14 @@ class ModuleCounts(BaseModel):
     rows: int
 
 
+class NeverStacked(BaseModel):
+    """Calls of one module that are answered one by one, and why."""
+
+    model: str
+    module: str
+    reason: str
+
+
 class Announcement(BaseModel):
     """What a worker says of itself with every beat; it ends with the worker's lease."""
 
@@ -24,4 +32,4 @@ class Announcement(BaseModel):
     running: int
     models: list[str] = Field(description="The models that are warm.")
     modules: list[ModuleCounts]
-    never_stacked: list[str] = Field(description="Calls that are answered one by one, each with the reason.")
+    never_stacked: list[NeverStacked]

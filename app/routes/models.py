@@ -1,7 +1,7 @@
 from typing import Literal
 
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.contract.announcement import Announcement
 from app.contract.catalogue import Catalogue, Defaults, Limits, Model
@@ -20,7 +20,7 @@ class Traits(BaseModel):
     defaults: Defaults
     limits: Limits
     schedulers: list[str]
-    never_stacked: list[str]
+    never_stacked: dict[str, str] = Field(description="Modules whose calls are answered one by one, and why.")
 
 
 class ModelEntry(BaseModel):
@@ -60,6 +60,8 @@ def _entry(model: Model, catalogue: Catalogue, announcements: list[Announcement]
         defaults=model.defaults,
         limits=model.limits,
         schedulers=model.schedulers,
-        never_stacked=sorted({reason for each in warm for reason in each.never_stacked}),
+        never_stacked={
+            kind.module: kind.reason for each in warm for kind in each.never_stacked if kind.model == model.name
+        },
     )
     return ModelEntry(id=model.name, created=started_at, darkroom=traits)

@@ -18,10 +18,11 @@ def test_models_come_in_the_shape_of_the_openai_list(http: httpx.Client) -> None
 
 def test_a_model_is_warm_as_long_as_a_worker_announces_it(http: httpx.Client, redis: Redis) -> None:
     before = http.get("/v1/models/mini").json()["darkroom"]
-    announce(redis, "one", never_stacked=["vae.decode: a generator moved"])
+    moved = {"model": "mini", "module": "vae.decode", "reason": "a generator moved"}
+    announce(redis, "one", never_stacked=[moved])
     warm = http.get("/v1/models/mini").json()["darkroom"]
     redis.flushall()
     after = http.get("/v1/models/mini").json()["darkroom"]
 
     assert [before["state"], warm["state"], after["state"]] == ["cold", "warm", "cold"]
-    assert warm["never_stacked"] == ["vae.decode: a generator moved"]
+    assert warm["never_stacked"] == {"vae.decode": "a generator moved"}
