@@ -1,6 +1,7 @@
 """The autoencoder: 128x128 pixels to 4 channels of 16x16 latents and back."""
 
 import random
+from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from worker.training.chance import chance_for
-from worker.training.loop import Plan, Saved, learn
+from worker.training.loop import Plan, learn
 from worker.training.scenes import WHOLE_WORLD, Variety
 from worker.training.stream import Pace, Stream, draw_block, to_unit
 
@@ -38,7 +39,7 @@ def train_autoencoder(
     seed: int,
     device: torch.device,
     drawers: Executor | None = None,
-    saved: Saved | None = None,
+    saved: Callable[[int, AutoencoderKL], None] | None = None,
 ) -> AutoencoderKL:
     """Learns on crops around the things first, and on whole pictures for the last part of the steps."""
     torch.manual_seed(seed)

@@ -1,5 +1,6 @@
 """All that a training run needs to go on after it was killed, in one safetensors file; nothing is pickled."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
-def save_checkpoint(path: Path, step: int, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
+def save_checkpoint(path: Path, step: int, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
     """Replaces the file in one move, so that a kill leaves either the old or the new one."""
-    tensors = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    states = {name: module.state_dict() for name, module in modules.items()}
+    tensors = {f"{name}/{key}": value for name, state in states.items() for key, value in state.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -20,7 +22,9 @@ def save_checkpoint(path: Path, step: int, modules: dict[str, nn.Module], optimi
     unfinished.replace(path)
 
 
-def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer | None = None) -> int:
+def load_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer | None = None
+) -> int:
     """Fills the modules (and the optimizer) and returns the number of steps done; 0 where there is no file."""
     if not path.exists():
         return 0

@@ -120,7 +120,9 @@ def train_denoiser(
 
     def encoded(drawn: Drawn) -> Encoded:
         latents = encode(autoencoder, to_unit(drawn.images.to(device)))
-        return Encoded(drawn.scenes, latents, F.adaptive_avg_pool2d(drawn.covers.to(latents) / 255, latents.shape[-2:]))
+        return Encoded(
+            drawn.scenes, latents, F.interpolate(drawn.covers.to(latents) / 255, latents.shape[-2:], mode="area")
+        )
 
     pixels = autoencoder.config.sample_size
     stream = Stream(f"{seed}/draw", lambda step: stage(step).variety, encoded, curriculum.pace, pixels, drawers)

@@ -5,14 +5,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
 
-Saved = Callable[[int, nn.Module], None]
+Student = TypeVar("Student", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ def rate_at(plan: Plan, step: int) -> float:
 
 def learn(
     name: str,
-    student: nn.Module,
+    student: Student,
     loss_at: Callable[[int], Tensor],
     plan: Plan,
     folder: Path,
-    saved: Saved | None = None,
+    saved: Callable[[int, Student], None] | None = None,
     slow: dict[str, float] | None = None,
-) -> nn.Module:
+) -> Student:
     """Trains the student by the loss of each step; parts named in `slow` learn at a fraction of the rate.
 
     Returns the running average of the weights, the better artist of the two.
@@ -77,5 +78,5 @@ def learn(
 
 
 def _follow(average: nn.Module, student: nn.Module, momentum: float) -> None:
-    targets, sources = list(average.parameters()), [p.detach() for p in student.parameters()]
+    targets, sources = ([p.detach() for p in module.parameters()] for module in (average, student))
     torch._foreach_lerp_(targets, sources, 1 - momentum)
