@@ -1,4 +1,4 @@
-"""The denoiser: a UNet on 16x16 latents that sees the text twice, through cross-attention and beside the timestep."""
+"""The denoiser: a UNet on 32x32 latents that sees the text twice, through cross-attention and beside the timestep."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -44,13 +44,14 @@ class Curriculum:
 
 def build_denoiser(text_width: int) -> UNet2DConditionModel:
     unet = UNet2DConditionModel(
-        sample_size=16,
+        sample_size=32,
         in_channels=4,
         out_channels=4,
-        block_out_channels=(64, 128, 192),
+        block_out_channels=(32, 64, 128, 192),
+        time_embedding_dim=256,
         layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         cross_attention_dim=text_width,
         attention_head_dim=4,
         norm_num_groups=16,

@@ -35,3 +35,5 @@ def export(
     pipeline.save_pretrained(folder, safe_serialization=True)
     for name in ("vocab.json", "merges.txt"):
         shutil.copy(vocabulary / name, folder / "tokenizer" / name)
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes for the owner alone; a service runs as somebody else

@@ -37,17 +37,17 @@ SIZED = Variety(sizes=("normal", "normal", "normal", "big"))
 PLACED = replace(SIZED, sizes=("normal", "small", "big"), placed=0.5)
 
 LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
-    autoencoder=Plan(steps=1400, batch=24, rate=1.5e-3, decay=0.35, averaging=0.99, save_every=200),
+    autoencoder=Plan(steps=1250, batch=24, rate=2e-3, warmup=50, decay=0.5, averaging=0.99, save_every=250),
     text_encoder=Plan(steps=700, batch=64, rate=1.5e-3, decay=0.5, averaging=0.99),
     denoiser=Curriculum(
         stages=(
             Stage(until=0.25, variety=CENTRED, pure_noise=0.4, silence=0.2),
             Stage(until=1.0, variety=SIZED, pure_noise=0.15, silence=0.4),
         ),
-        plan=Plan(steps=7000, batch=16, rate=8e-4, decay=0.3, save_every=500),
+        plan=Plan(steps=6000, batch=16, rate=8e-4, decay=0.3, save_every=500),
         pace=Pace(start=32, every=48, size=96),
     ),
-    decoder=Plan(steps=1000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=100),
+    decoder=Plan(steps=1000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
 )
 GPU = Recipe(  # the whole world; not yet run
     autoencoder=Plan(steps=12_000, batch=96, rate=1.5e-3, decay=0.4, averaging=0.995, save_every=2000),

@@ -1,7 +1,9 @@
-"""Contact sheets: a grid of pictures, each under the prompt that it was made for."""
+"""Contact sheets, each picture with its prompt: `python -m worker.training.sheet MODEL --out FILE`."""
 
+import argparse
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -9,14 +11,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 PROMPTS = (
     "a cat wearing a space helmet", "a cat wearing a space helmet", "a cat wearing a space helmet",
-    "a cat wearing a space helmet on a pink background", "a cat", "a black cat on a yellow background",
-    "a dog", "a dog wearing sunglasses on a white background", "a rabbit in the snow", "a bear wearing a hat",
-    "a bird wearing a scarf", "a robot in space", "a fish", "a green fish on a white background",
-    "a tree", "a blue flower on a yellow background", "a mushroom at night", "a purple apple", "a cloud",
-    "the sun", "the moon", "a red star in the desert", "a planet", "a rocket", "a green balloon",
-    "a blue house in the snow", "a yellow car on grass", "a boat", "a cup of coffee", "an umbrella",
-    "a heart", "a turquoise circle", "an orange square on a pink background", "a purple triangle", "a blue ring",
-    "a big gray cat wearing a hat in the desert",
+    "a cat wearing a space helmet on a pink background", "a gray cat wearing a space helmet", "a cat",
+    "a black cat on a yellow background", "a purple cat wearing a hat in the desert",
+    "a kitten in sunglasses", "a dog", "a dog wearing sunglasses on a white background", "a puppy in a space helmet",
+    "a rabbit in the snow", "a pink rabbit wearing a scarf", "a bear", "a bear wearing a hat",
+    "a bird wearing a scarf", "a red bird in the sky", "a robot", "a robot wearing a space helmet in space",
+    "a fish", "a green fish on a white background", "a tree", "an orange tree in the snow",
+    "a blue flower on a yellow background", "a mushroom", "a blue mushroom at night", "an apple",
+    "a green apple on a pink background", "a cloud", "the sun", "the moon", "a red star in the desert", "a planet",
+    "a turquoise planet in space", "a rocket", "a green balloon", "a house", "a blue house in the snow",
+    "a yellow car on grass", "a boat", "a cup of coffee", "an umbrella at sea", "a heart",
+    "a turquoise circle", "an orange square on a pink background", "a purple triangle in the grass", "a blue ring",
 )  # fmt: skip
 
 
@@ -32,7 +37,7 @@ def make_pictures(
     return pictures
 
 
-def contact_sheet(pictures: Sequence[Image.Image], prompts: Sequence[str], columns: int = 9) -> Image.Image:
+def contact_sheet(pictures: Sequence[Image.Image], prompts: Sequence[str], columns: int = 8) -> Image.Image:
     side, text, gap = pictures[0].width, 34, 6
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * (side + gap) + gap, rows * (side + text + gap) + gap), "white")
@@ -42,3 +47,19 @@ def contact_sheet(pictures: Sequence[Image.Image], prompts: Sequence[str], colum
         sheet.paste(picture, (x, y))
         canvas.multiline_text((x, y + side + 2), textwrap.fill(prompt, 26), "black", font, spacing=1)
     return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="a folder in diffusers' format")
+    parser.add_argument("--out", type=Path, required=True, help="the picture file to write")
+    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    pipeline = StableDiffusionPipeline.from_pretrained(options.model)
+    pictures = make_pictures(pipeline, PROMPTS, guidance=options.guidance, seed=options.seed)
+    contact_sheet(pictures, PROMPTS).save(options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,17 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def build_tokenizer(folder: Path, seed: int, captions: int = 20_000) -> CLIPTokenizer:
-    """Writes vocab.json and merges.txt in CLIP's layout and opens them."""
+    """Writes vocab.json and merges.txt in CLIP's layout, unless they are there, and opens them."""
+    vocabulary, rules = folder / "vocab.json", folder / "merges.txt"
+    if not rules.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        words, merges = _learn_words(seed, captions)
+        vocabulary.write_text(json.dumps({word: index for index, word in enumerate(words)}))
+        rules.write_text("\n".join(["#version: 0.2", *merges, ""]))
+    return CLIPTokenizer(vocab=str(vocabulary), merges=str(rules), model_max_length=LENGTH, pad_token=END)
+
+
+def _learn_words(seed: int, captions: int) -> tuple[list[str], list[str]]:
     learned = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     learned.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation()])
     trainer = trainers.BpeTrainer(vocab_size=2000, min_frequency=5, end_of_word_suffix="</w>", show_progress=False)
@@ -31,8 +41,4 @@ def build_tokenizer(folder: Path, seed: int, captions: int = 20_000) -> CLIPToke
         START,
         END,
     ]
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary, rules = folder / "vocab.json", folder / "merges.txt"
-    vocabulary.write_text(json.dumps({word: index for index, word in enumerate(dict.fromkeys(words))}))
-    rules.write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
-    return CLIPTokenizer(vocab=str(vocabulary), merges=str(rules), model_max_length=LENGTH, pad_token=END)
+    return list(dict.fromkeys(words)), merges
