@@ -1,7 +1,6 @@
 """The autoencoder: 128x128 pixels to 4 channels of 32x32 latents and back."""
 
 import random
-from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -12,10 +11,13 @@ from torch import Tensor, nn
 
 from worker.training.chance import chance_for
 from worker.training.loop import Plan, learn
-from worker.training.scenes import WHOLE_WORLD, Variety
+from worker.training.scenes import Variety
 from worker.training.stream import Pace, Stream, draw_block, to_unit
 
 PIXELS, CROP = 128, 64
+SIGHTS = Variety(
+    sizes=("normal", "normal", "big", "small"), styles=("outlined", "outlined", "flat", "shaded"), placed=0.2, pairs=0.2
+)
 
 
 def build_autoencoder() -> AutoencoderKL:
@@ -33,30 +35,23 @@ def build_autoencoder() -> AutoencoderKL:
 
 
 def train_autoencoder(
-    folder: Path,
-    plan: Plan,
-    seed: int,
-    device: torch.device,
-    drawers: Executor | None = None,
-    saved: Callable[[int, AutoencoderKL], None] | None = None,
+    folder: Path, plan: Plan, seed: int, device: torch.device, drawers: Executor | None = None
 ) -> AutoencoderKL:
     """Learns on crops around the things: four times as many things a second as on whole pictures."""
     torch.manual_seed(seed)
     model = build_autoencoder().to(device)
-    stream = Stream(f"{seed}/see", lambda _: WHOLE_WORLD, lambda drawn: drawn, Pace(8, 8, 48), PIXELS, drawers)
+    stream = Stream(f"{seed}/see", lambda _: SIGHTS, lambda drawn: drawn, Pace(8, 8, 48), PIXELS, drawers)
 
     def loss_at(step: int) -> Tensor:
         stream.advance(step)
         chance = chance_for(f"{seed}/see/{step}")
         torch.manual_seed(chance.getrandbits(60))
         lots = stream.choose(plan.batch, chance)
-        images = to_unit(
-            torch.stack([crop(drawn.images[i], drawn.covers[i, 0], chance) for drawn, i in lots]).to(device)
-        )
-        return reconstruction_loss(model, images, guide=max(0.0, 1 - 3 * step / plan.steps))
+        crops = torch.stack([crop(drawn.images[i], drawn.covers[i, 0], chance) for drawn, i in lots])
+        return reconstruction_loss(model, to_unit(crops.to(device)), guide=max(0.0, 1 - 3 * step / plan.steps))
 
-    average = learn("autoencoder", model, loss_at, plan, folder, saved)
-    return fold_statistics(average, to_unit(draw_block(WHOLE_WORLD, f"{seed}/fold", PIXELS).images.to(device)))
+    average = learn("autoencoder", model, loss_at, plan, folder)
+    return fold_statistics(average, to_unit(draw_block(SIGHTS, f"{seed}/fold", PIXELS).images.to(device)))
 
 
 def polish_decoder(

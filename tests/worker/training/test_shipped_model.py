@@ -12,6 +12,8 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
+from worker.training.world import BACKGROUNDS, COLOURS, KINDS, WEAR
+
 MODEL = Path(__file__).parents[3] / "worker/models/mini"
 SCHEDULERS = [
     DDIMScheduler,
@@ -67,3 +69,11 @@ def test_the_same_seed_gives_the_same_picture(pipeline: StableDiffusionPipeline)
     )
 
     assert np.array_equal(first, again)
+
+
+def test_the_model_card_names_every_word_it_knows() -> None:
+    card = (MODEL / "README.md").read_text()
+
+    missing = [word for word in (*KINDS, *COLOURS, *BACKGROUNDS, *WEAR) if word not in card]
+
+    assert missing == []
