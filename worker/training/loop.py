@@ -48,7 +48,7 @@ def learn(
     Returns the running average of the weights, the better artist of the two.
     """
     parts = [
-        {"params": list(part.parameters()), "pace": (slow or {}).get(key, 1.0)}
+        {"params": list(part.parameters()), "share": (slow or {}).get(key, 1.0)}
         for key, part in student.named_children()
     ]
     optimizer = torch.optim.AdamW(parts, lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -59,14 +59,14 @@ def learn(
     seen = torch.zeros(())
     for step in progress:
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(plan, step) * group["pace"]
+            group["lr"] = rate_at(plan, step) * group["share"]
         loss = loss_at(step)
         loss.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         _follow(average, student, min(plan.averaging, (step + 1) / (step + 20)))
-        seen = loss.detach().lerp(seen, 0.98 if step > done else 0.0)
+        seen = loss.detach() if step == done else loss.detach().lerp(seen, 0.98)
         if step % 50 == 0:
             speed = plan.batch * (progress.format_dict["rate"] or 0)
             progress.set_postfix_str(f"loss {seen.item():.4f}, {speed:.0f} samples/s", refresh=False)

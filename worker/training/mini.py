@@ -50,8 +50,8 @@ LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
     decoder=Plan(steps=1000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
 )
 GPU = Recipe(  # the whole world; not yet run
-    autoencoder=Plan(steps=12_000, batch=96, rate=1.5e-3, decay=0.4, averaging=0.995, save_every=2000),
-    text_encoder=Plan(steps=2000, batch=256, rate=1.5e-3, decay=0.5, averaging=0.99),
+    autoencoder=Plan(steps=6000, batch=96, rate=2e-3, decay=0.5, averaging=0.995, save_every=1000),
+    text_encoder=Plan(steps=1500, batch=256, rate=1.5e-3, decay=0.5, averaging=0.99),
     denoiser=Curriculum(
         stages=(
             Stage(until=0.1, variety=CENTRED, pure_noise=0.4, silence=0.2),
@@ -59,10 +59,10 @@ GPU = Recipe(  # the whole world; not yet run
             Stage(until=0.45, variety=PLACED, pure_noise=0.2, silence=0.4),
             Stage(until=1.0, variety=WHOLE_WORLD, pure_noise=0.1, silence=0.5),
         ),
-        plan=Plan(steps=40_000, batch=256, rate=1e-3, warmup=500, decay=0.4, averaging=0.9995, save_every=2000),
-        pace=Pace(start=128, every=1, size=512),
+        plan=Plan(steps=20_000, batch=256, rate=1e-3, warmup=500, decay=0.4, averaging=0.9995, save_every=1000),
+        pace=Pace(start=128, every=2, size=512),
     ),
-    decoder=Plan(steps=10_000, batch=32, rate=1e-3, decay=0.6, averaging=0.995, save_every=2000),
+    decoder=Plan(steps=4000, batch=32, rate=1e-3, decay=0.6, averaging=0.995, save_every=1000),
 )
 RECIPES = {"laptop": LAPTOP, "gpu": GPU}
 

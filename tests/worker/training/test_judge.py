@@ -2,9 +2,10 @@ import torch
 
 from worker.training.evaluate import format_table
 from worker.training.judge import CROP, Judge, cut_out, score
-from worker.training.scenes import PLACES, Scene, Thing, Variety, sample_scene
+from worker.training.scenes import Scene, Thing, Variety, sample_scene
 from worker.training.stream import draw_scenes, to_unit
 from worker.training.text_encoder import QUESTIONS, answers
+from worker.training.world import PLACES
 
 
 def test_the_judge_looks_where_the_thing_is() -> None:
