@@ -12,7 +12,7 @@ from worker.training.captions import caption
 from worker.training.chance import chance_for
 from worker.training.judge import Judge, render, score, train_judge
 from worker.training.scenes import Variety, sample_scene
-from worker.training.sheet import make_pictures
+from worker.training.sheet import GUIDANCE, make_pictures
 from worker.training.stream import to_unit
 
 EVEN = Variety(natural=0.0, favourite=0.0, worn=0.6)  # every kind, colour and background as often as any other
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a folder in diffusers' format")
     parser.add_argument("--out", type=Path, required=True, help="where the judge is kept")
     parser.add_argument("--count", type=int, default=144)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=GUIDANCE)
     parser.add_argument("--seed", type=int, default=11)
     options = parser.parse_args()
     pipeline = StableDiffusionPipeline.from_pretrained(options.model)

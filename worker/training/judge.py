@@ -91,6 +91,7 @@ def render(scenes: Sequence[Scene], autoencoder: AutoencoderKL, *, softly: bool)
 @torch.no_grad()
 def score(judge: Judge, images: Tensor, scenes: Sequence[Scene]) -> dict[str, float]:
     """The share of right answers to each question; `wear` is asked of those only who may wear something."""
+    images = images.to(next(judge.parameters()).device)
     expected = torch.tensor([answers(scene) for scene in scenes]).to(images.device)
     right = {
         asked: scores.argmax(1) == expected[:, list(QUESTIONS).index(asked)]

@@ -12,10 +12,12 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.training.autoencoder import polish_decoder, train_autoencoder
 from worker.training.denoiser import Artist, Curriculum, Stage, build_denoiser, train_denoiser
+from worker.training.evaluate import EVEN, evaluate, format_table
 from worker.training.export import build_pipeline, export
+from worker.training.judge import train_judge
 from worker.training.loop import Plan
 from worker.training.scenes import WHOLE_WORLD, Variety
-from worker.training.sheet import PROMPTS, contact_sheet, make_pictures
+from worker.training.sheet import GUIDANCE, PROMPTS, contact_sheet, make_pictures
 from worker.training.stream import Pace
 from worker.training.text_encoder import WIDTH, train_text_encoder
 from worker.training.tokenizer import build_tokenizer
@@ -44,7 +46,7 @@ LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
             Stage(until=0.25, variety=CENTRED, pure_noise=0.4, silence=0.2),
             Stage(until=1.0, variety=SIZED, pure_noise=0.15, silence=0.4),
         ),
-        plan=Plan(steps=6000, batch=16, rate=8e-4, decay=0.3, save_every=500),
+        plan=Plan(steps=6000, batch=16, rate=8e-4, decay=0.3, save_every=1000),
         pace=Pace(start=32, every=48, size=96),
     ),
     decoder=Plan(steps=1000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
@@ -73,12 +75,15 @@ def train(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: E
     tokenizer = build_tokenizer(vocabulary, seed)
     autoencoder = learn_to_see(recipe, out, seed, device, drawers)
     text_encoder = learn_to_read(recipe, out, tokenizer, seed, device)
+    judge = train_judge(out, autoencoder, EVEN, seed)
     torch.manual_seed(seed)
     artist = Artist(build_denoiser(WIDTH), text_encoder).to(device)
 
     def saved(step: int, average: Artist) -> None:
-        pictures = make_pictures(build_pipeline(autoencoder, average, tokenizer), PROMPTS)
-        contact_sheet(pictures, PROMPTS).save(out / f"sheet-{step:06}.png")
+        pipeline = build_pipeline(autoencoder, average, tokenizer)
+        contact_sheet(make_pictures(pipeline, PROMPTS), PROMPTS).save(out / f"sheet-{step:06}.png")
+        table = evaluate(pipeline, judge, count=48, guidance=GUIDANCE, seed=seed)
+        (out / f"adherence-{step:06}.md").write_text(format_table(table))
         export(out / "model", autoencoder, average, tokenizer, vocabulary)
 
     average = train_denoiser(out, autoencoder, artist, tokenizer, recipe.denoiser, seed, drawers, saved)

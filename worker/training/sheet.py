@@ -9,6 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageDraw, ImageFont
 
+GUIDANCE = 4.0
 PROMPTS = (
     "a cat wearing a space helmet", "a cat wearing a space helmet", "a cat wearing a space helmet",
     "a cat wearing a space helmet on a pink background", "a gray cat wearing a space helmet", "a cat",
@@ -26,7 +27,12 @@ PROMPTS = (
 
 
 def make_pictures(
-    pipeline: StableDiffusionPipeline, prompts: Sequence[str], *, steps: int = 20, guidance: float = 4.0, seed: int = 0
+    pipeline: StableDiffusionPipeline,
+    prompts: Sequence[str],
+    *,
+    steps: int = 20,
+    guidance: float = GUIDANCE,
+    seed: int = 0,
 ) -> list[Image.Image]:
     """One picture for each prompt, the n-th from seed + n."""
     pictures: list[Image.Image] = []
@@ -53,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="a folder in diffusers' format")
     parser.add_argument("--out", type=Path, required=True, help="the picture file to write")
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=GUIDANCE)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     pipeline = StableDiffusionPipeline.from_pretrained(options.model)
