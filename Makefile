@@ -25,10 +25,12 @@ fix: $(INSTALLED)
 
 bench: $(INSTALLED)  ## the tables of benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.rows
 	$(BIN)/python -m benchmarks.precision
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into .venv: a minute or two, 1.3 GB and more with CUDA."
 	$(BIN)/pip install -q -c constraints.txt -e '.[worker,dev]'
 	touch $@
 

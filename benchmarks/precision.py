@@ -35,7 +35,7 @@ def seconds(pipeline: DiffusionPipeline, count: int) -> float:
 def main() -> None:
     table = Table("dtype", "1 picture, s", f"{COMPANY} pictures, s each", "alone to in company, of 255")
     for dtype in (torch.float32, torch.bfloat16):
-        pipeline = DiffusionPipeline.from_pretrained(Catalogue.read().find(None).source, torch_dtype=dtype)
+        pipeline = DiffusionPipeline.from_pretrained(Catalogue.read().find(None).source, dtype=dtype)
         pipeline.set_progress_bar_config(disable=True)
         apart = (develop(pipeline, 1)[0] - develop(pipeline, COMPANY)[0]).abs().max().item() * 255
         alone, together = seconds(pipeline, 1), seconds(pipeline, COMPANY) / COMPANY
