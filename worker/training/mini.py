@@ -34,7 +34,7 @@ class Recipe:
 
 
 CENTRED = Variety(sizes=("normal",))
-SIZED = Variety(sizes=("normal", "normal", "normal", "big"))
+SIZED = Variety(sizes=("normal", "normal", "normal", "big"), favourite=0.25)
 
 PLACED = replace(SIZED, sizes=("normal", "small", "big"), placed=0.5)
 
