@@ -5,9 +5,11 @@ from datetime import datetime
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
+FOLDER = "darkroom-jobs"  # the storage may hold other people's files
+
 
 class Storage:
-    """Pictures by key; a key is written once and never changed."""
+    """Pictures by key, in a folder of their own; a key is written once and never changed."""
 
     def __init__(self, url: str) -> None:
         is_folder = url.startswith("file:")
@@ -16,17 +18,17 @@ class Storage:
     def put(self, key: str, content: bytes, content_type: str) -> None:
         # a folder keeps no attributes and obstore refuses them there
         attributes = None if isinstance(self._store, LocalStore) else {"Content-Type": content_type}
-        obstore.put(self._store, key, content, attributes=attributes)
+        obstore.put(self._store, f"{FOLDER}/{key}", content, attributes=attributes)
 
     async def get(self, key: str) -> bytes:
         """Raises FileNotFoundError."""
-        answer = await obstore.get_async(self._store, key)
+        answer = await obstore.get_async(self._store, f"{FOLDER}/{key}")
         return bytes(await answer.bytes_async())
 
     def forget(self, before: datetime) -> int:
-        """Deletes what was put before then, and returns how many pictures that were."""
+        """Deletes the pictures that were put before then, and nothing else; returns how many they were."""
         forgotten = 0
-        for objects in obstore.list(self._store):
+        for objects in obstore.list(self._store, FOLDER):
             old = [each["path"] for each in objects if each["last_modified"] < before]
             obstore.delete(self._store, old)
             forgotten += len(old)

@@ -22,7 +22,11 @@ class Service:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.process.kill()
+            raise
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app.cli", "up", "--port", "0", "--state-dir", str(self.state_dir)]
@@ -73,6 +77,10 @@ class Service:
         job = self.ended(self.post(**body)["id"])
         assert job["status"] == "succeeded", job["error"]
         return self.image(job)
+
+    def running_jobs(self) -> float:
+        lines = self.http.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("darkroom_worker_running_jobs{"))
 
     def unet(self, metric: str) -> float:
         """The sum of one of the denoiser's counters over all workers."""

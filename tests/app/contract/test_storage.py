@@ -1,6 +1,6 @@
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -37,3 +37,14 @@ def test_what_is_old_is_forgotten_and_what_is_not_stays(storage: Storage, tmp_pa
     with pytest.raises(FileNotFoundError):
         asyncio.run(storage.get("job/old/0.png"))
     assert [path.name for path in tmp_path.rglob("job/*")] == ["new"]
+
+
+def test_what_others_keep_in_the_same_place_is_never_deleted(storage: Storage, tmp_path: Path) -> None:
+    storage.put("job/run/0.png", b"pixels", "image/png")
+    theirs = tmp_path / "not yet" / "there" / "thesis.pdf"
+    theirs.write_bytes(b"years of work")
+
+    forgotten = storage.forget(before=datetime.now(UTC) + timedelta(days=1))
+
+    assert forgotten == 1
+    assert theirs.exists()
