@@ -20,6 +20,9 @@ def load(model: Model, placement: Placement) -> dict[str, DiffusionPipeline]:
     except (OSError, ValueError) as error:
         raise ModelUnloadable(f"The model {model.name} cannot be loaded from {model.source}: {error}") from error
     pipeline.to(placement.device)
+    for name in model.schedulers:
+        if not hasattr(diffusers, name):
+            raise ModelUnloadable(f"The model {model.name} names a scheduler that diffusers has not: {name}.")
     pipelines = {name: _with_scheduler(pipeline, name, placement) for name in model.schedulers}
     for each in pipelines.values():
         each.set_progress_bar_config(disable=True)

@@ -38,3 +38,10 @@ def test_a_model_without_weights_is_refused_by_name(tmp_path: Path) -> None:
 
     with pytest.raises(ModelUnloadable, match="The model mini cannot be loaded"):
         load(model, CPU)
+
+
+def test_a_scheduler_that_does_not_exist_is_refused_by_name() -> None:
+    model = Catalogue.read().find("mini").model_copy(update={"schedulers": ["DDIMScheduler", "MadeUpScheduler"]})
+
+    with pytest.raises(ModelUnloadable, match="MadeUpScheduler"):
+        load(model, CPU)
