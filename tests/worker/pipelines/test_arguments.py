@@ -1,6 +1,5 @@
 import pytest
-import torch
-from diffusers import DiffusionPipeline
+from diffusers import DDPMPipeline, DDPMScheduler, DiffusionPipeline, UNet2DModel
 
 from app.contract.catalogue import Catalogue
 from app.contract.generation import Generation, GenerationRequest
@@ -34,13 +33,14 @@ def test_a_generation_is_put_in_the_words_of_the_pipeline(pipeline: DiffusionPip
 
 
 def test_a_pipeline_is_given_only_what_it_takes() -> None:
-    class Unguided(DiffusionPipeline):
-        def __call__(self, prompt: str, generator: list[torch.Generator]) -> None: ...
-
+    unet = UNet2DModel(
+        8, block_out_channels=(32, 32), down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2
+    )
+    unconditional = DDPMPipeline(unet, DDPMScheduler())
     asked = generation(negative_prompt="a dog")
 
-    assert arguments(Unguided(), asked).keys() == {"prompt", "generator"}
-    assert warnings(Unguided(), asked) == ["negative_prompt: mini takes none, so it was left out."]
+    assert arguments(unconditional, asked).keys() == {"generator", "num_inference_steps", "output_type"}
+    assert warnings(unconditional, asked) == ["negative_prompt: mini takes none, so it was left out."]
 
 
 def test_a_prompt_is_warned_of_only_if_its_end_is_cut(pipeline: DiffusionPipeline) -> None:
