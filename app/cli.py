@@ -35,7 +35,7 @@ def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None
     settings = _settings(host=host, port=port, state_dir=state_dir)
     try:
         service.require_worker()
-        asyncio.run(service.up(settings, lambda line: typer.echo(f"darkroom: {line}")))
+        asyncio.run(service.up(settings, _say))
     except (CatalogueUnreadable, Unstartable) as error:
         _fail(str(error))
 
@@ -143,6 +143,19 @@ def _settings(**given: Any) -> "Settings":
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         _fail("; ".join(f"DARKROOM_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()))
+
+
+def _say(line: str) -> None:
+    """Tells whoever still reads it: the service does not end with its reader."""
+    import os
+    import sys
+
+    try:
+        typer.echo(f"darkroom: {line}")
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _fail(sentence: str) -> NoReturn:

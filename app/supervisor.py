@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
-HURRIED_GRACE_S = 1.0
+AGAIN_S = 1.2  # a worker takes two signals within a second for one wish
+HURRIED_GRACE_S = 4.0
 STEADY_S = 10.0  # a child that lived so long did start well: the next pause is short again
 
 Say = Callable[[str], None]
@@ -83,18 +84,20 @@ class Child:
         )
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """Asks the child to end, and kills it when its grace is over; a hurry leaves it a second."""
+        """Asks the child to end, and kills it when its grace is over, which a second asking shortens."""
         if self._keeper:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await self._keeper
         if not (process := self._process) or process.returncode is not None:
             return
-        with suppress(ProcessLookupError):
-            process.terminate()
+        _ask_to_end(process)
+        again_at = time.monotonic() + AGAIN_S
         ended, hurried = asyncio.create_task(process.wait()), asyncio.create_task(hurry.wait())
         await asyncio.wait({ended, hurried}, timeout=self.program.grace_s, return_when=asyncio.FIRST_COMPLETED)
         if hurried.done():
+            await asyncio.wait({ended}, timeout=max(0.0, again_at - time.monotonic()))
+            _ask_to_end(process)
             await asyncio.wait({ended}, timeout=HURRIED_GRACE_S)
         hurried.cancel()
         if not ended.done():
@@ -102,6 +105,11 @@ class Child:
             with suppress(ProcessLookupError):
                 process.kill()
         await ended
+
+
+def _ask_to_end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
 
 
 class Supervisor:
@@ -123,8 +131,8 @@ class Supervisor:
         if self.stopping.is_set():
             self._hurry.set()
         else:
+            self.stopping.set()
             self._say("stopping")
-        self.stopping.set()
 
     def start(self, programs: list[Program]) -> list[Child]:
         stage = [Child(program, self._environment, self._say) for program in programs]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import redis.asyncio
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from app.contract import names
@@ -103,7 +102,7 @@ def _worker_program(settings: Settings, client: redis.asyncio.Redis, command: Co
 async def _tell_warm_workers(store: JobStore, say: Say) -> None:
     told: set[str] = set()
     while True:
-        with suppress(RedisUnavailable, ValidationError):  # another version's worker may say it differently
+        with suppress(RedisUnavailable):
             for each in await store.announcements():
                 if each.models and each.worker not in told:
                     told.add(each.worker)

@@ -9,7 +9,8 @@ DarkroomError                500 internal
 │   └── JobConflict          409
 ├── Overloaded               503, with Retry-After
 │   ├── QueueFull
-│   └── RedisUnavailable
+│   ├── RedisUnavailable
+│   └── StorageUnavailable
 ├── ModelUnloadable          500, ends the worker's start
 └── GenerationFailed         recorded on the job, never an answer over HTTP
     ├── OutOfMemory
@@ -96,6 +97,12 @@ class RedisUnavailable(Overloaded):
 
     code = "redis_unavailable"
     retry_after_s = 2
+
+
+class StorageUnavailable(Overloaded):
+    """Raised when the storage does not give a picture that it should hold."""
+
+    code = "storage_unavailable"
 
 
 class ModelUnloadable(DarkroomError):

@@ -59,7 +59,7 @@ class GenerationRequest(BaseModel):
 class Generation(BaseModel):
     """A request with every default filled in and the seed drawn: all that a worker needs to make the same pictures."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)  # another version may have stored more
 
     model: str
     prompt: str

@@ -1,15 +1,16 @@
 """Jobs in Redis as the front end sees them: rq's hash is the record, and there is no second one."""
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import redis.asyncio
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from redis.exceptions import ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, job, results
 from rq.defaults import RQ_KEY_PREFIX
@@ -29,6 +30,7 @@ from app.contract.job import Development, JobError, JobRecord, JobStatus, Progre
 
 WORKER_KEY_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 SCRIPTS = Path(__file__).with_name("scripts")
+NOT_NOW = re.compile(r"\b(?:MISCONF|BUSY|NOREPLICAS) ")  # redis-py has no classes for these
 STATUSES = {
     job.JobStatus.STARTED: JobStatus.RUNNING,
     job.JobStatus.FINISHED: JobStatus.SUCCEEDED,
@@ -88,7 +90,10 @@ class JobStore:
         found.restore(fields)
         if not _is_ours(found):
             raise _not_found(job_id)
-        return read_record(found, attempt=int(fields.get(b"darkroom_attempt", 0)), newest=newest)
+        try:
+            return read_record(found, attempt=int(fields.get(b"darkroom_attempt", 0)), newest=newest)
+        except (ValidationError, IndexError):  # another version's
+            raise _not_found(job_id) from None
 
     async def cancel(self, job_id: str) -> JobRecord:
         """Ends the job if it has not ended yet; its worker drops it with the next beat.
@@ -115,7 +120,11 @@ class JobStore:
             keys = await cast(Any, self._redis.smembers(REDIS_WORKER_KEYS))
             workers = sorted(key.decode().removeprefix(WORKER_KEY_PREFIX) for key in keys)
             said = await self._redis.mget([names.announcement_key(worker) for worker in workers]) if workers else []
-        return [Announcement.model_validate_json(announcement) for announcement in said if announcement]
+        announcements = []
+        for each in (answer for answer in said if answer):
+            with suppress(ValidationError):  # another version's worker says it differently
+                announcements.append(Announcement.model_validate_json(each))
+        return announcements
 
     async def counts(self, models: Sequence[str]) -> dict[str, QueueCounts]:
         """Counts in one round trip and changes nothing: rq's own counting fails abandoned jobs on the way.
@@ -220,5 +229,9 @@ def _redis_errors() -> Iterator[None]:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise RedisUnavailable("Redis does not answer.") from error
-    except (OutOfMemoryError, ReadOnlyError) as error:
-        raise RedisUnavailable("Redis takes no writes.") from error
+    except (OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError) as error:
+        raise RedisUnavailable("Redis takes no commands now.") from error
+    except ResponseError as error:
+        if not NOT_NOW.search(str(error)):
+            raise
+        raise RedisUnavailable("Redis takes no commands now.") from error

@@ -1,9 +1,10 @@
 import hashlib
 
 from fastapi import APIRouter, Depends, Request, Response
+from obstore.exceptions import BaseError
 
 from app.conditional import has_already
-from app.contract.errors import ImageNotFound
+from app.contract.errors import ImageNotFound, StorageUnavailable
 from app.contract.generation import GenerationRequest
 from app.contract.job import Job, JobRecord
 from app.dependencies import ImageIndex, JobId, TheCatalogue, TheStorage, TheStore, require_json
@@ -66,6 +67,8 @@ async def read_image(
         content = await storage.get(image.key)
     except FileNotFoundError:
         raise ImageNotFound(f"Image {index} of job {job_id} is no longer kept.") from None
+    except BaseError as error:
+        raise StorageUnavailable("The storage does not give the picture now.") from error
     return Response(content, headers=headers, media_type=image.content_type)
 
 

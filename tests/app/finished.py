@@ -9,18 +9,27 @@ from rq.results import Result
 from rq.serializers import JSONSerializer
 
 from app.contract.job import Development, JobError, StoredImage
+from app.contract.storage import FOLDER
 
 
 def fetch(redis: Redis, job_id: str) -> Job:
     return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
 
 
+def store_arguments(redis: Redis, job_id: str, *arguments: object) -> None:
+    """Overwrites what was asked for, as another version may have stored it."""
+    job = fetch(redis, job_id)
+    job.data = JSONSerializer.dumps((job.func_name, None, arguments, {}))
+    job.save()
+
+
 def finish(redis: Redis, job_id: str, images: Path, pictures: list[bytes]) -> None:
     stored = []
     for n, picture in enumerate(pictures):
         key = f"{job_id}/{n}.png"
-        (images / job_id).mkdir(exist_ok=True)
-        (images / key).write_bytes(picture)
+        file = images / FOLDER / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture)
         digest = hashlib.sha256(picture).hexdigest()
         size = {"width": 128, "height": 128, "bytes": len(picture)}
         stored.append(StoredImage(key=key, content_type="image/png", sha256=digest, seed=7 + n, **size))

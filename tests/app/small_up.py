@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from app.cli import _fail
+from app.cli import _fail, _say
 from app.contract import names
 from app.contract.settings import Settings
 from app.unstartable import Unstartable
@@ -28,7 +28,7 @@ def main() -> None:
         return [sys.executable, "-c", WORKER, settings.redis_address, names.lease_key(name), name]
 
     try:
-        asyncio.run(up(settings, lambda line: print(line, flush=True), worker))  # noqa: T201
+        asyncio.run(up(settings, _say, worker))
     except Unstartable as error:
         _fail(str(error))
 

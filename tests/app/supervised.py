@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from app.cli import _say
 from app.supervisor import Program, Supervisor
 
 CHILD = """
@@ -17,9 +18,13 @@ def write(event):
     with Path(journal).open("a") as lines:
         lines.write(f"{name} {event} {os.getpid()} {life}\\n")
 
+asked_at = []
+
 def stop(*_):
     write("stops")
-    if "stubborn" not in name:
+    asked_at.append(time.monotonic())
+    is_enough = "reluctant" not in name or asked_at[-1] - asked_at[0] > 1
+    if is_enough and "stubborn" not in name:
         time.sleep(0.1)
         sys.exit()
 
@@ -40,7 +45,7 @@ def program(name: str, journal: Path) -> Program:
 
 
 async def supervise(journal: Path, names: list[str]) -> None:
-    supervisor = Supervisor(os.environ, lambda line: print(line, flush=True))  # noqa: T201
+    supervisor = Supervisor(os.environ, _say)
     supervisor.listen_to_signals()
     for name in names:
         supervisor.start([program(name, journal)])

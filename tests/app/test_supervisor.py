@@ -96,6 +96,18 @@ def test_a_second_ctrl_c_hurries(supervise: Callable[..., Supervised]) -> None:
     assert not is_alive(pid)
 
 
+def test_a_child_is_asked_twice_before_it_is_killed_in_a_hurry(supervise: Callable[..., Supervised]) -> None:
+    supervised = supervise("reluctant")
+
+    os.killpg(supervised.process.pid, signal.SIGINT)
+    wait_until(lambda: "reluctant stops" in supervised.events())
+    os.killpg(supervised.process.pid, signal.SIGINT)
+    said = supervised.process.communicate(timeout=10)[0]
+
+    assert supervised.events() == ["reluctant starts", "reluctant stops", "reluctant stops"]
+    assert "is killed" not in said
+
+
 def test_no_child_outlives_a_supervisor_that_is_killed(supervise: Callable[..., Supervised]) -> None:
     supervised = supervise("first", "stubborn")
     pids = [supervised.starts(name)[0][0] for name in ("first", "stubborn")]

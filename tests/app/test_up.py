@@ -61,8 +61,8 @@ def up(tmp_path: Path) -> Iterator[Callable[[], Up]]:
     yield start
     for each in started:
         each.http.close()
-        each.process.kill()
-        each.process.communicate()
+        with each.process:  # closes its pipe, if the test has not
+            each.process.kill()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
@@ -79,6 +79,21 @@ def test_everything_ends_with_up_and_its_jobs_are_there_the_next_time(
 
     assert second.http.get(job["urls"]["self"]).json() == job
     wait_until(lambda: not any(map(is_alive, children)))
+
+
+def test_up_goes_on_and_can_be_stopped_when_nobody_reads_what_it_says(up: Callable[[], Up]) -> None:
+    service = up()
+    worker = service.child("signal.pause")
+    assert service.process.stdout
+    service.process.stdout.close()
+
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not is_alive(worker))
+    assert is_alive(service.child("signal.pause"))
+    children = service.children()
+
+    assert service.stop(signal.SIGTERM) == 0
+    assert not any(map(is_alive, children))
 
 
 def test_a_second_up_in_the_same_folder_is_refused(up: Callable[[], Up]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 from redis import Redis
+from redis.exceptions import ResponseError
 from rq import Queue
 from rq.job import Job
 from rq.job import JobStatus as RqStatus
@@ -17,7 +18,7 @@ from app.contract.announcement import Announcement
 from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, RedisUnavailable
 from app.contract.generation import Generation, Output
 from app.contract.job import Development, JobStatus, StoredImage
-from app.contract.job_store import JobStore
+from app.contract.job_store import JobStore, _redis_errors
 
 pytestmark = pytest.mark.anyio
 
@@ -261,6 +262,26 @@ async def test_a_full_redis_is_unavailable(store: JobStore, redis: Redis) -> Non
             await store.admit(generation())
     finally:
         redis.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize(
+    "answer", ["MISCONF", "OOM", "READONLY", "BUSY", "LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS"]
+)
+async def test_a_redis_that_takes_no_commands_now_is_unavailable(redis_url: str, answer: str) -> None:
+    script = f"return redis.error_reply('{answer} Not now.')"
+    async with redis.asyncio.Redis.from_url(redis_url) as client, client.pipeline(transaction=False) as pipeline:
+        with pytest.raises(RedisUnavailable), _redis_errors():
+            await client.execute_command("EVAL", script, 0)
+        pipeline.execute_command("EVAL", script, 0)
+        with pytest.raises(RedisUnavailable), _redis_errors():
+            await pipeline.execute()
+
+
+async def test_a_command_that_is_wrong_is_not_taken_for_a_redis_that_is_away(store: JobStore, redis: Redis) -> None:
+    redis.set("rq:workers", "no set")
+
+    with pytest.raises(ResponseError):
+        await store.announcements()
 
 
 async def test_a_redis_that_does_not_answer_is_unavailable() -> None:

@@ -3,6 +3,7 @@ import re
 import httpx
 from redis import Redis
 
+from app.contract import names
 from tests.app.announced import announce
 
 
@@ -13,6 +14,17 @@ def test_readiness_tells_how_many_workers_live(http: httpx.Client, redis: Redis)
 
     assert (none.status_code, none.json()["workers"]) == (200, 0)
     assert http.get("/readyz").json()["workers"] == 2
+
+
+def test_what_another_versions_worker_says_is_left_aside(http: httpx.Client, redis: Redis) -> None:
+    announce(redis, "one")
+    announce(redis, "other")
+    redis.set(names.announcement_key("other"), '{"worker": "other"}')
+
+    answers = [http.get(path) for path in ("/readyz", "/v1/models", "/metrics")]
+
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert answers[0].json()["workers"] == 1
 
 
 def test_metrics_tell_what_every_worker_does(http: httpx.Client, redis: Redis) -> None:

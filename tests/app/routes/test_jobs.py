@@ -5,7 +5,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.app.finished import fetch, finish
+from app.contract.storage import FOLDER
+from tests.app.finished import fetch, finish, store_arguments
 from tests.app.test_problems import assert_problem
 
 PICTURE = b"\x89PNG and so on"
@@ -130,9 +131,39 @@ def test_a_picture_of_a_job_that_waits_is_a_404(http: httpx.Client) -> None:
 
 def test_a_picture_that_is_no_longer_kept_is_a_404(http: httpx.Client, redis: Redis, images: Path) -> None:
     job_id = succeed(http, redis, images)
-    (images / job_id / "0.png").unlink()
+    (images / FOLDER / job_id / "0.png").unlink()
 
     assert "no longer kept" in assert_problem(http.get(f"/v1/jobs/{job_id}/images/0"), 404)["detail"]
+
+
+def test_a_storage_that_does_not_give_the_picture_is_a_503(http: httpx.Client, redis: Redis, images: Path) -> None:
+    job_id = succeed(http, redis, images)
+    picture = images / FOLDER / job_id / "0.png"
+    picture.unlink()
+    picture.symlink_to(picture)
+
+    answer = http.get(f"/v1/jobs/{job_id}/images/0")
+
+    assert assert_problem(answer, 503)["code"] == "storage_unavailable"
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("stored", [[{"model": "mini"}], ["a cat"], []])
+def test_a_job_that_another_version_stored_differently_is_a_404(
+    http: httpx.Client, redis: Redis, stored: list[object]
+) -> None:
+    job_id = http.post("/v1/jobs", json={"prompt": "a cat"}).json()["id"]
+    store_arguments(redis, job_id, *stored)
+
+    for method, path in (("GET", ""), ("POST", "/cancel"), ("GET", "/images/0")):
+        assert_problem(http.request(method, f"/v1/jobs/{job_id}{path}"), 404)
+
+
+def test_what_another_version_stored_besides_is_left_aside(http: httpx.Client, redis: Redis) -> None:
+    sent = http.post("/v1/jobs", json={"prompt": "a cat"}).json()
+    store_arguments(redis, sent["id"], {**sent["request"], "eta": 0.5})
+
+    assert http.get(sent["urls"]["self"]).json() == sent
 
 
 def succeed(http: httpx.Client, redis: Redis, images: Path) -> str:
