@@ -1,9 +1,9 @@
 """The HTTP client that the command line uses."""
 
 import hashlib
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from app.contract.job import Image, Job, JobStatus
 POLL_S = 0.15
 AWAY_S = 10.0  # an API that restarts is away for a moment; the job is not
 ANSWER_TIMEOUT_S = 30.0
+OTHER_SHAPE = (ValueError, LookupError, TypeError)  # what reading an answer raises if it is no JSON, or another JSON
 
 
 class GenerationStopped(Exception):
@@ -21,7 +22,7 @@ class GenerationStopped(Exception):
 
 
 class Unreachable(GenerationStopped):
-    """Raised when the service does not answer."""
+    """Raised when the service does not answer, or not now."""
 
 
 class Client:
@@ -41,20 +42,21 @@ class Client:
         return True
 
     def warm_models(self) -> list[str]:
-        listed = json.loads(self._ask("GET", "/v1/models"))["data"]
-        return [each["id"] for each in listed if each["darkroom"]["state"] == "warm"]
+        answer = self._ask("GET", "/v1/models")
+        with _understanding(answer):
+            return [each["id"] for each in answer.json()["data"] if each["darkroom"]["state"] == "warm"]
 
     def submit(self, body: dict[str, Any]) -> Job:
-        return Job.model_validate_json(self._ask("POST", "/v1/jobs", json=body))
+        return _read_job(self._ask("POST", "/v1/jobs", json=body))
 
     def find(self, job_id: str) -> Job:
-        return Job.model_validate_json(self._ask("GET", f"/v1/jobs/{job_id}"))
+        return _read_job(self._ask("GET", f"/v1/jobs/{job_id}"))
 
     def cancel(self, job_id: str) -> Job:
-        return Job.model_validate_json(self._ask("POST", f"/v1/jobs/{job_id}/cancel"))
+        return _read_job(self._ask("POST", f"/v1/jobs/{job_id}/cancel"))
 
     def image(self, image: Image) -> bytes:
-        content = self._ask("GET", image.url)
+        content = self._ask("GET", image.url).content
         if hashlib.sha256(content).hexdigest() != image.sha256:
             raise GenerationStopped(f"Image {image.index} arrived damaged.")
         return content
@@ -82,7 +84,7 @@ class Client:
             raise GenerationStopped(f"Job {job.id} {job.status}{reason}")
         return job
 
-    def _ask(self, method: str, path: str, **given: Any) -> bytes:
+    def _ask(self, method: str, path: str, **given: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **given)
         except httpx.InvalidURL as error:
@@ -93,15 +95,31 @@ class Client:
             raise Unreachable(
                 f"No Darkroom answers at {self.url} ({type(error).__name__}): start one with `darkroom up`."
             ) from None
-        if answer.is_error:
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            raise Unreachable(_sentence(answer))
+        if not answer.is_success:
             raise GenerationStopped(_sentence(answer))
-        return answer.content
+        return answer
+
+
+def _read_job(answer: httpx.Response) -> Job:
+    with _understanding(answer):
+        return Job.model_validate_json(answer.content)
 
 
 def _sentence(answer: httpx.Response) -> str:
     """What the service's problem says; of fields at fault, each with its name."""
-    if answer.headers.get("content-type") != "application/problem+json":
-        return f"{answer.url} answers {answer.status_code}, and not as a Darkroom does."
-    problem = answer.json()
-    fields = [f"{each['field'] or 'the request'}: {each['message']}" for each in problem["errors"]]
-    return "; ".join(fields) or problem["detail"]
+    try:
+        problem = answer.json()
+        fields = [f"{each['field'] or 'the request'}: {each['message']}" for each in problem["errors"]]
+        return "; ".join(fields) or str(problem["detail"])
+    except OTHER_SHAPE:
+        return f"{answer.url} does not answer as a Darkroom does (status {answer.status_code})."
+
+
+@contextmanager
+def _understanding(answer: httpx.Response) -> Iterator[None]:
+    try:
+        yield
+    except OTHER_SHAPE:
+        raise GenerationStopped(_sentence(answer)) from None

@@ -1,6 +1,7 @@
 """`darkroom generate`: from a prompt to picture files."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -15,6 +17,7 @@ from app.client import Client, GenerationStopped
 from app.contract.job import Job
 
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+LINES_APART_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def generate(client: Client, file: Path, asked: dict[str, Any], timeout_s: float
     began = time.monotonic()
     job = client.submit(body)
     try:
-        with _progress_bar() as show:
+        with _progress_bar() if sys.stderr.isatty() else _progress_lines() as show:
             job = client.wait(job, timeout_s, show)
     except KeyboardInterrupt:
         client.cancel(job.id)
@@ -85,13 +88,31 @@ def _progress_bar() -> Iterator[Callable[[Job], None]]:
         task = progress.add_task("sent", total=None)
 
         def show(job: Job) -> None:
-            count = job.request.num_images
-            pictures = "1 picture" if count == 1 else f"{count} pictures"
             progress.update(
                 task,
-                description=f"{job.status} ({pictures})",
+                description=f"{job.status} ({_pictures(job)})",
                 completed=job.progress.step,
                 total=job.progress.total_steps,
             )
 
         yield show
+
+
+@contextmanager
+def _progress_lines() -> Iterator[Callable[[Job], None]]:
+    """For a log: a line when the status or the step has changed, at most a few a second."""
+    told, again_at = "", 0.0
+
+    def show(job: Job) -> None:
+        nonlocal told, again_at
+        line = f"{job.status}, step {job.progress.step} of {job.progress.total_steps} ({_pictures(job)})"
+        if line != told and (job.status.is_terminal or time.monotonic() >= again_at):
+            told, again_at = line, time.monotonic() + LINES_APART_S
+            typer.echo(line, err=True)
+
+    yield show
+
+
+def _pictures(job: Job) -> str:
+    count = job.request.num_images
+    return "1 picture" if count == 1 else f"{count} pictures"

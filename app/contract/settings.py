@@ -2,27 +2,47 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 UNIX_SOCKET_MAX_BYTES = 100  # Linux allows 107
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def _redis_url(url: str) -> str:
+    if not url.startswith(REDIS_SCHEMES):
+        raise PydanticCustomError("redis_url", "A Redis address begins with redis://, rediss:// or unix://")
+    return url
+
+
+def _storage_url(url: str) -> str:
+    if "://" not in url:
+        raise PydanticCustomError("storage_url", "A storage address begins with its scheme, as file:/// or s3:// do")
+    return url
+
+
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+StorageUrl = Annotated[str, AfterValidator(_storage_url)]
 
 
 class Settings(BaseSettings):
     """All settings, each from `DARKROOM_<NAME>` in the environment or from `.env`; a wrong value stops the start."""
 
-    model_config = SettingsConfigDict(env_prefix="DARKROOM_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DARKROOM_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     state_dir: Path = Field(default=Path("state"), description="Where the embedded Redis and the pictures live.")
-    redis_url: str | None = Field(default=None, description="Unset: the Redis that `darkroom up` starts.")
-    storage_url: str | None = Field(default=None, description="Unset: the folder `images` of the state folder.")
+    redis_url: RedisUrl | None = Field(default=None, description="Unset: the Redis that `darkroom up` starts.")
+    storage_url: StorageUrl | None = Field(default=None, description="Unset: the folder `images` of the state folder.")
     catalogue: Path | None = Field(default=None, description="A models.toml; unset: the embedded model alone.")
 
     host: str = Field(default="127.0.0.1", description="Where the API listens.")
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
-    max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="A larger request body is refused.")
+    max_body_bytes: int = Field(default=4_000_000, ge=1_000, description="A larger request body is refused.")
     max_queued: int = Field(default=1_000, ge=1, description="Jobs that wait per model; the next gets a 503.")
     retention_s: int = Field(default=86_400, ge=60, description="How long an ended job and its pictures are kept.")
     job_timeout_s: int = Field(default=600, ge=1, description="A job that runs longer fails.")

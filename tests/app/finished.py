@@ -8,7 +8,7 @@ from rq.job import Job, JobStatus
 from rq.results import Result
 from rq.serializers import JSONSerializer
 
-from app.contract.job import Development, JobError, StoredImage
+from app.contract.job import Development, JobError, Progress, StoredImage
 from app.contract.storage import FOLDER
 
 
@@ -21,6 +21,13 @@ def store_arguments(redis: Redis, job_id: str, *arguments: object) -> None:
     job = fetch(redis, job_id)
     job.data = JSONSerializer.dumps((job.func_name, None, arguments, {}))
     job.save()
+
+
+def run(redis: Redis, job_id: str, progress: Progress) -> None:
+    job = fetch(redis, job_id)
+    job.meta["progress"] = progress.model_dump()
+    job.save_meta()
+    job.set_status(JobStatus.STARTED)
 
 
 def finish(redis: Redis, job_id: str, images: Path, pictures: list[bytes]) -> None:

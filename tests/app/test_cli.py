@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.contract.settings import Settings
 from tests.app.processes import wait_until
 
 
@@ -22,11 +23,28 @@ def test_the_command_starts_without_what_its_commands_need() -> None:
     assert seen.stdout == "[]\n"
 
 
-def test_a_wrong_setting_is_named_as_it_is_set(tmp_path: Path) -> None:
-    ended = darkroom("api", folder=tmp_path, DARKROOM_PORT="many")
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("PORT", "many"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "http://localhost"),
+        ("STORAGE_URL", "pictures"),
+    ],
+)
+def test_a_wrong_setting_is_named_as_it_is_set(tmp_path: Path, setting: str, value: str) -> None:
+    ended = darkroom("api", folder=tmp_path, **{f"DARKROOM_{setting}": value})
 
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith("DARKROOM_PORT: ")
+    assert ended.stderr.startswith(f"DARKROOM_{setting}: ")
+
+
+def test_a_setting_that_is_empty_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DARKROOM_STORAGE_URL=\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DARKROOM_REDIS_URL", "")
+
+    assert (Settings().redis_url, Settings().storage_url) == (None, None)
 
 
 @pytest.mark.parametrize("command", ["up", "api"])

@@ -9,9 +9,9 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-from app.contract.job import JobError
+from app.contract.job import JobError, Progress
 from app.contract.names import queue_name
-from tests.app.finished import fail, fetch, finish
+from tests.app.finished import fail, fetch, finish, run
 from tests.app.processes import wait_until
 
 PICTURES = [b"\x89PNG one", b"\x89PNG two"]
@@ -92,6 +92,19 @@ def test_what_is_wrong_is_told_in_one_sentence_and_nothing_is_posted(
     assert complained.startswith(sentence)
     assert complained.count("\n") == 1
     assert not redis.keys()
+
+
+def test_off_a_terminal_progress_is_told_in_lines(generate: Generate, redis: Redis, images: Path) -> None:
+    command = generate("-o", "cat.png", "--steps", "20")
+    assert command.stderr
+    job_id = submitted(redis)
+    assert command.stderr.readline() == "queued, step 0 of 20 (1 picture)\n"
+    run(redis, job_id, Progress(step=7, total_steps=20))
+    assert command.stderr.readline() == "running, step 7 of 20 (1 picture)\n"
+
+    finish(redis, job_id, images, PICTURES[:1])
+
+    assert command.communicate(timeout=20)[1] == "succeeded, step 7 of 20 (1 picture)\n"
 
 
 def test_a_job_that_failed_is_told_with_its_reason(generate: Generate, redis: Redis) -> None:

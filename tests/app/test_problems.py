@@ -16,6 +16,7 @@ BAD_FIELDS: dict[str, tuple[str, str]] = {
     "prompt of null": ('{"prompt": null}', "prompt"),
     "prompt that is a list": ('{"prompt": ["a", "b"]}', "prompt"),
     "prompt too long": (json.dumps({"prompt": "a" * 8001}), "prompt"),
+    "prompt of a million characters": (json.dumps({"prompt": "a" * 1_000_000}), "prompt"),
     "lone surrogate": (r'{"prompt": "\ud83d"}', "prompt"),
     "NUL in the prompt": (r'{"prompt": "a\u0000b"}', "prompt"),
     "NUL in the negative prompt": (r'{"prompt": "a", "negative_prompt": "\u0000"}', "negative_prompt"),
