@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from worker.engine import Engine
 from worker.failures import translated
 from worker.pipelines.arguments import arguments, warnings
 from worker.pipelines.warm_models import WarmModels
-from worker.queue import Claim
+from worker.queue import Claim, WorkerBroken
+
+STUCK_AFTER_S = 30.0  # past a run's deadline; a step that is under way may take its time
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Workbench:
 def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
     """One job's whole life in a worker: read, submit, wait, store; what it returns becomes the job's result.
 
-    Raises GenerationFailed.
+    Raises GenerationFailed, and WorkerBroken if the engine is dead or stuck.
     """
     started = time.monotonic()
     generation = claim.generation
@@ -37,9 +40,18 @@ def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
             deadline=claim.timeout_s,
         )
         claim.when_lost(run.cancel)
-        images = run.result().images
+        images = _result(run, claim.timeout_s).images
         developed = time.monotonic()
         stored = outputs.store(images, generation, f"{claim.job_id}/{claim.execution_id}", workbench.storage)
     timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
     development = Development(images=stored, warnings=warnings(pipeline, generation), timings=timings)
     return development.model_dump(mode="json")
+
+
+def _result(run: "Future[Any]", timeout_s: float | None) -> Any:
+    try:
+        return run.result(None if timeout_s is None else timeout_s + STUCK_AFTER_S)
+    except TimeoutError:
+        if run.done():
+            raise  # the pipeline's own
+        raise WorkerBroken("The engine is stuck.") from None

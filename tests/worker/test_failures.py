@@ -2,9 +2,10 @@ import pytest
 import torch
 from obstore.exceptions import GenericError
 
-from app.contract.errors import DeadlinePassed, GenerationFailed, OutOfMemory, OutputUnstored
+from app.contract.errors import DeadlinePassed, OutOfMemory, OutputUnstored
 from worker import engine
 from worker.failures import translated
+from worker.queue import WorkerBroken
 
 
 @pytest.mark.parametrize(
@@ -13,10 +14,11 @@ from worker.failures import translated
         (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory),
         (engine.DeadlinePassed("late"), DeadlinePassed),
         (GenericError("no such bucket"), OutputUnstored),
+        (engine.EngineClosed("the thread ended"), WorkerBroken),
     ],
 )
 def test_what_libraries_raise_becomes_an_error_that_a_caller_can_read(
-    foreign: Exception, ours: type[GenerationFailed]
+    foreign: Exception, ours: type[Exception]
 ) -> None:
     with pytest.raises(ours) as raised, translated():
         raise foreign

@@ -12,6 +12,7 @@ The entry never expires, the lease does: rq's own clean-up, which fails what has
 """
 
 from worker.queue.claim import Claim
+from worker.queue.errors import WorkerBroken
 from worker.queue.worker import QueueWorker
 
-__all__ = ["Claim", "QueueWorker"]
+__all__ = ["Claim", "QueueWorker", "WorkerBroken"]

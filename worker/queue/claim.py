@@ -26,11 +26,11 @@ class Claim:
         job_id, _, execution_id = entry.partition(":")
         self.entry = entry
         self.job = Job(job_id, connection=connection, serializer=JSONSerializer)
-        self.job.restore(fields)
+        self.is_readable = True
+        self.attempt = self.deaths = 0
+        self._restore(fields)
         self.execution = Execution(execution_id, job_id, connection, worker_name=worker)
         self.execution.created_at = self.job.started_at or datetime.now(UTC)
-        self.attempt = int(fields.get(b"darkroom_attempt", 0))
-        self.deaths = int(fields.get(b"darkroom_deaths", 0))
         self._lock = threading.Lock()
         self._lost = False
         self._stop: Callable[[], object] | None = None
@@ -62,6 +62,8 @@ class Claim:
 
         Raises GenerationFailed.
         """
+        if not self.is_readable:
+            raise GenerationFailed("The job's record cannot be read.")
         try:
             function, arguments = self.job.func_name, self.job.args
         except DeserializationError:
@@ -70,7 +72,7 @@ class Claim:
             raise GenerationFailed("The job names a function that no worker runs.")
         try:
             return Generation.model_validate(arguments[0])
-        except (ValidationError, IndexError):
+        except (ValidationError, LookupError, TypeError):
             raise GenerationFailed("The job's argument is not a generation.") from None
 
     def report(self, step: int, total_steps: int) -> None:
@@ -103,3 +105,16 @@ class Claim:
     def meta(self) -> bytes:
         meta: Any = self.job.serializer.dumps(self.job.meta)
         return bytes(meta)
+
+    def _restore(self, fields: dict[bytes, bytes]) -> None:
+        """Reads the record; of one that cannot be read, what its failure needs."""
+        try:
+            self.job.restore(fields)
+            self.attempt = int(fields.get(b"darkroom_attempt", 0))
+            self.deaths = int(fields.get(b"darkroom_deaths", 0))
+        except Exception:  # rq raises whatever it comes across; the job's neighbours must not suffer from it
+            self.is_readable = False
+            self.job = Job(self.job.id, connection=self.job.connection, serializer=JSONSerializer)
+            self.job.restore({b"data": fields.get(b"data", b"")})
+            self.job.origin = fields.get(b"origin", b"").decode(errors="replace")
+        self.job.meta = {}  # an earlier run's

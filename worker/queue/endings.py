@@ -27,6 +27,8 @@ def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: 
 def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: Pipeline) -> None:
     job = claim.job
     job.meta = {**job.meta, "error": _reason(raised).model_dump()}
+    if not claim.is_readable:
+        pipeline.delete(job.key)  # what could be read is written anew, so that the failure can be read
     worker.increment_failed_job_count(pipeline=pipeline)
     job.set_status(JobStatus.FAILED, pipeline=pipeline)
     job._handle_failure(describe(raised, claim), pipeline, **_run(worker, claim))

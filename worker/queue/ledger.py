@@ -90,10 +90,16 @@ class Ledger:
         """Writes a job's end, or does nothing and returns False if the job is not this worker's any more."""
         return bool(self._fence([claim.job.started_job_registry.key], [claim.entry, *commands]))
 
-    def reap(self) -> list[str]:
-        """Gives the jobs of dead workers back to their queues; returns the jobs' ids."""
-        leases = names.lease_key("")
-        reaped = self._reap(self._queue_keys(), [RQ_KEY_PREFIX, WORKER_PREFIX, leases, names.WAKE_CHANNEL])
+    def reap(self, *, renews: bool = True) -> list[str]:
+        """Gives the jobs of dead workers back to their queues; returns the jobs' ids.
+
+        It first renews this worker's own lease, or does not, and then a predecessor of its name may be among the dead.
+        """
+        prefixes = (RQ_KEY_PREFIX, WORKER_PREFIX, names.lease_key(""))
+        reaped = self._reap(
+            [self._lease, *self._queue_keys()],
+            [*prefixes, names.WAKE_CHANNEL, utcformat(now()), self._lease_ms if renews else 0],
+        )
         return [job_id.decode() for job_id in reaped]
 
     def leave(self) -> None:

@@ -1,4 +1,5 @@
 import logging
+import os
 import queue
 import socket
 import threading
@@ -7,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -21,6 +22,7 @@ from app.contract.announcement import Announcement
 from app.contract.errors import GenerationFailed, WorkerLost
 from worker.queue import endings
 from worker.queue.claim import DEATHS_MAX, Claim
+from worker.queue.errors import WorkerBroken
 from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
 from worker.queue.patience import Patience, patiently
@@ -127,7 +129,7 @@ class QueueWorker(BaseWorker):
     def _enter(self) -> None:
         self._said = self._announce().model_dump_json() if self._announce else ""
         super()._set_ip_address(self.connection)
-        self._ledger.reap()  # a predecessor of this name: under our lease its jobs would pass for alive
+        self._ledger.reap(renews=False)  # a predecessor of this name: under our lease its jobs would pass for alive
         if not self.connection.exists(names.lease_key(self.name)):
             self.connection.delete(self.key)
         self.register_birth()
@@ -175,10 +177,12 @@ class QueueWorker(BaseWorker):
         self._heart.beat_now()
 
     def _run(self, claim: Claim) -> None:
-        commands = self._run_to_an_end(claim)
-        patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
-        del self.claims[claim.execution_id]
-        self._wake()
+        try:
+            commands = self._run_to_an_end(claim)
+            patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
+        finally:
+            del self.claims[claim.execution_id]
+            self._wake()
 
     def _run_to_an_end(self, claim: Claim) -> Commands:
         try:
@@ -186,10 +190,26 @@ class QueueWorker(BaseWorker):
                 raise WorkerLost(f"{claim.deaths} workers were lost while they developed this job.")
             claim.generation  # noqa: B018 - a job that cannot be read does not reach `develop`
             return self._ledger.prepare(partial(endings.success, self, claim, self._develop(claim)))
+        except WorkerBroken as broken:
+            if not self._is_stopping and not claim.is_lost:
+                self._die(broken)
+            return self._ledger.prepare(partial(endings.give_back, self, claim))
         except BaseException as raised:  # whatever it was, the job must not stay in this worker's hands for ever
+            return self._fail(claim, raised)
+
+    def _fail(self, claim: Claim, raised: BaseException) -> Commands:
+        try:
             if not claim.is_lost and not isinstance(raised, GenerationFailed):
                 logger.error("The job %s failed.\n%s", claim.job_id, endings.describe(raised, claim))
             return self._ledger.prepare(partial(endings.failure, self, claim, raised))
+        except Exception:  # such as a message that no encoding takes
+            unwritable = GenerationFailed("The job failed, and the reason cannot be written down.")
+            return self._ledger.prepare(partial(endings.failure, self, claim, unwritable))
+
+    def _die(self, broken: WorkerBroken) -> NoReturn:
+        """Ends the process without a word to Redis, so that its jobs are reaped and the death counts against them."""
+        logger.error("%s is broken and ends: %s", self.name, broken)
+        os._exit(1)  # whatever is stuck, it would wait for it
 
     def _commit(self, claim: Claim, commands: Commands) -> None:
         if not self._ledger.commit(claim, commands):

@@ -9,6 +9,7 @@ from rq.job import Job
 
 from app.contract import names
 from app.contract.errors import OutOfMemory
+from app.contract.job import JobStatus
 from tests.worker.queue.eventually import eventually
 from tests.worker.queue.front import Front
 from tests.worker.queue.studio import StartWorker, Studio
@@ -19,6 +20,13 @@ MINI = names.queue_name("mini")
 
 def fetch(redis: Redis, job_id: str) -> Job:
     return Job.fetch(job_id, connection=redis, serializer="json")
+
+
+def written(redis: Redis, queue: Queue, arguments: Any) -> Job:
+    """A job whose arguments are no list."""
+    job = Job.create(names.JOB_FUNCTION, connection=redis, serializer="json")
+    job._args = arguments
+    return queue.enqueue_job(job)
 
 
 def test_a_failure_is_told_by_its_code_and_message(front: Front, start_worker: StartWorker) -> None:
@@ -68,6 +76,10 @@ def test_a_job_that_is_not_one_of_ours_is_refused(
     jobs = [
         queue.enqueue("worker.task.other", *generation),
         queue.enqueue(names.JOB_FUNCTION, {"prompt": "a"}),
+        queue.enqueue(names.JOB_FUNCTION, "a"),
+        queue.enqueue(names.JOB_FUNCTION),
+        written(redis, queue, {"0": generation[0]}),
+        written(redis, queue, 5),
         Queue(MINI, connection=redis).enqueue(names.JOB_FUNCTION, *generation),  # pickled
     ]
 
@@ -75,6 +87,38 @@ def test_a_job_that_is_not_one_of_ours_is_refused(
 
     eventually(lambda: all(job.get_status() == "failed" for job in jobs))
     assert studio.seen == []
+
+
+@pytest.mark.parametrize("field", ["created_at", "timeout", "origin", "darkroom_attempt", "darkroom_deaths"])
+def test_a_job_whose_record_cannot_be_read_fails_and_its_neighbours_go_on(
+    front: Front, redis: Redis, start_worker: StartWorker, field: str
+) -> None:
+    before, unreadable, after = (front.admit() for _ in range(3))
+    redis.hset(Job.key_for(unreadable), field, b"\xff")
+
+    worker = start_worker(lambda _: {"images": []})
+
+    for neighbour in (before, after):
+        front.wait_for(neighbour, JobStatus.SUCCEEDED)
+    if field != "origin":  # which is the queue that the job was taken from
+        eventually(lambda: redis.hget(Job.key_for(unreadable), "status") == b"failed")
+        assert front.error_of(unreadable).message == "The job's record cannot be read."
+        assert fetch(redis, unreadable).failed_job_registry.get_job_ids() == [unreadable]
+    eventually(lambda: not worker.claims)
+    assert redis.keys("rq:wip*") == redis.keys("rq:execution*") == []
+
+
+def test_a_failure_that_cannot_be_written_down_fails_the_job_all_the_same(
+    front: Front, start_worker: StartWorker
+) -> None:
+    def develop(_: Claim) -> dict[str, Any]:
+        raise OutOfMemory("\ud800")
+
+    job_id = front.admit()
+    worker = start_worker(develop)
+
+    assert front.error_of(job_id).code == "generation_failed"
+    eventually(lambda: not worker.claims)
 
 
 def test_callbacks_that_redis_names_are_never_imported(front: Front, redis: Redis, start_worker: StartWorker) -> None:
@@ -87,3 +131,20 @@ def test_callbacks_that_redis_names_are_never_imported(front: Front, redis: Redi
 
     eventually(lambda: job.get_status() == "finished")
     assert not {"antigravity", "this"} & set(sys.modules)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_job_whose_thread_came_to_no_end_is_taken_up_again(front: Front, start_worker: StartWorker) -> None:
+    unwritable: list[Any] = [5]
+
+    def develop(claim: Claim) -> dict[str, Any]:
+        if unwritable:
+            claim.job.meta = unwritable.pop()
+            raise RuntimeError
+        return {"images": []}
+
+    job_id = front.admit()
+    worker = start_worker(develop)
+
+    front.wait_for(job_id, JobStatus.SUCCEEDED)
+    eventually(lambda: not worker.claims)

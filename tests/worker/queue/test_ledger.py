@@ -131,6 +131,49 @@ def test_the_jobs_of_a_dead_worker_go_back_to_the_front_in_their_order(front: Fr
     assert alive.ledger.reap() == []
 
 
+def test_a_worker_whose_lease_ran_out_reaps_its_own_jobs_only_as_its_predecessors(front: Front, hand: Hands) -> None:
+    job_id = front.admit()
+    paused = hand()
+    paused.claim()
+
+    paused.die()
+
+    assert paused.ledger.reap() == []
+    paused.die()
+    assert paused.ledger.reap(renews=False) == [job_id]
+
+
+def test_a_stray_whose_record_cannot_be_read_can_be_failed(front: Front, redis: Redis, hand: Hands) -> None:
+    job_id = front.admit()
+    worker = hand()
+    worker.claim()
+    redis.hset(Job.key_for(job_id), "status", "lost")
+
+    [stray] = worker.ledger.take_strays([])
+
+    assert worker.fail(stray)
+    assert front.find(job_id).status is JobStatus.FAILED
+
+
+def test_a_job_whose_deaths_cannot_be_counted_goes_back_all_the_same(front: Front, redis: Redis, hand: Hands) -> None:
+    job_id = front.admit()
+    dead = hand("darkroom-dead")
+    dead.claim()
+    redis.hset(Job.key_for(job_id), "darkroom_deaths", "many")
+    dead.die()
+
+    assert hand().ledger.reap() == [job_id]
+    assert waiting(redis) == [job_id]
+
+
+def test_a_claim_drops_an_id_that_rq_does_not_allow(front: Front, redis: Redis, hand: Hands) -> None:
+    good = front.admit()
+    redis.copy(Job.key_for(good), Job.key_for("no id"))
+    redis.lpush(f"rq:queue:{MINI}", "no id")
+
+    assert hand().claim_ids(9) == [good]
+
+
 def test_the_commit_of_a_worker_that_lost_its_job_is_refused(front: Front, redis: Redis, hand: Hands) -> None:
     job_id = front.admit()
     zombie, heir = hand("darkroom-zombie"), hand("darkroom-heir")

@@ -83,3 +83,33 @@ def test_a_job_that_kills_its_workers_fails_alone_after_the_third(
     for neighbour in neighbours:
         assert front.wait_for(neighbour, JobStatus.SUCCEEDED).attempt <= 3
     eventually(lambda: not redis.keys("rq:wip*"))
+
+
+def test_a_broken_worker_ends_at_once_and_the_job_that_breaks_every_worker_fails_alone(
+    front: Front, start_process: StartProcess
+) -> None:
+    breaking = front.admit(metadata={"breaking": "yes"})
+    neighbours = [front.admit(metadata=QUICK) for _ in range(5)]
+
+    for _ in range(3):
+        assert start_process(capacity=4).wait(20) == 1
+    start_process(capacity=4)
+
+    assert front.error_of(breaking).code == "worker_lost"
+    for neighbour in neighbours:
+        assert front.wait_for(neighbour, JobStatus.SUCCEEDED).attempt <= 3
+
+
+def test_a_worker_that_breaks_while_it_drains_gives_its_job_back_and_ends_well(
+    front: Front, redis: Redis, start_process: StartProcess
+) -> None:
+    breaking = front.admit(metadata={"breaking": "yes", **SLOW})
+    process = start_process(grace_s=10.0)
+    eventually(lambda: redis.exists(f"ran:{breaking}"))
+
+    process.terminate()
+
+    assert process.wait(10) == 0
+    record = front.find(breaking)
+    assert (record.status, record.attempt) == (JobStatus.QUEUED, 0)
+    assert leftovers(redis) == []

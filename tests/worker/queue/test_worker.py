@@ -151,6 +151,35 @@ def test_a_job_whose_claim_was_never_answered_is_developed_all_the_same(
     assert front.wait_for(lost, JobStatus.SUCCEEDED).attempt == 1
 
 
+def test_a_worker_that_comes_late_to_renew_its_lease_keeps_the_jobs_that_nobody_took(
+    front: Front, start_worker: StartWorker, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for beat in ("BUSY_BEAT_S", "IDLE_BEAT_S"):
+        monkeypatch.setattr(f"worker.queue.worker.{beat}", 3_600.0)  # as after a pause: the main thread is first
+    job_id = front.admit()
+    start_worker(studio.develop, capacity=1)  # with room for more it would claim, and renew its lease by that
+    eventually(lambda: studio.seen)
+
+    time.sleep(2.5)  # time enough to reap twice
+
+    studio.door.set()
+    assert front.wait_for(job_id, JobStatus.SUCCEEDED).attempt == 1
+    assert len(studio.seen) == 1
+
+
+def test_a_worker_counts_the_death_of_its_predecessor_of_the_same_name(
+    front: Front, redis: Redis, start_worker: StartWorker
+) -> None:
+    job_id = front.admit()
+    Ledger(redis, "darkroom-again", QueueWorker(["mini"], connection=redis).queues, lease_s=60).claim(1, 0)
+    redis.delete(names.lease_key("darkroom-again"))
+
+    start_worker(lambda _: {"images": []}, name="darkroom-again")
+
+    assert front.wait_for(job_id, JobStatus.SUCCEEDED).attempt == 2
+    assert redis.hget(Job.key_for(job_id), "darkroom_deaths") == b"1"
+
+
 def test_a_job_that_saw_two_workers_die_has_its_next_worker_to_itself(
     front: Front, redis: Redis, start_worker: StartWorker, studio: Studio
 ) -> None:

@@ -1,6 +1,7 @@
 """A worker process for the tests: `python worker_process.py ADDRESS OPTIONS`.
 
-A job's metadata says how it behaves: `step_s`, and `deadly` if it kills its worker at the second step.
+A job's metadata says how it behaves: `step_s`, and `deadly` or `breaking` if it kills or breaks its worker after the
+first step.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 from redis import Redis
 
-from worker.queue import Claim, QueueWorker
+from worker.queue import Claim, QueueWorker, WorkerBroken
 
 
 def main(url: str, options: str) -> None:
@@ -26,6 +27,8 @@ def main(url: str, options: str) -> None:
                 raise InterruptedError
             if step and "deadly" in generation.metadata:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if step and "breaking" in generation.metadata:
+                raise WorkerBroken("The engine is closed.")
             time.sleep(float(generation.metadata.get("step_s", 0)))
             claim.report(step + 1, generation.num_inference_steps)
         return {"images": []}

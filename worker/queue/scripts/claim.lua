@@ -7,12 +7,13 @@ local prefix, worker, lease, now, seconds, expiry, in_flight, alone_from, most =
 local free = #ARGV - 9
 local claimed = {}
 
-local function start(id, job, registry)
+local function start(id, job, queue, registry)
   local execution = ARGV[10 + #claimed]
   local entry = id .. ':' .. execution
-  redis.call('HSET', job, 'status', 'started', 'started_at', now, 'last_heartbeat', now, 'worker_name', worker)
+  redis.call('HSET', job, 'status', 'started', 'started_at', now, 'last_heartbeat', now, 'worker_name', worker,
+    'origin', string.sub(queue, #(prefix .. ':queue:') + 1))
   redis.call('HDEL', job, 'meta') -- an earlier run's progress
-  redis.call('HINCRBY', job, 'darkroom_attempt', 1)
+  redis.pcall('HINCRBY', job, 'darkroom_attempt', 1) -- an error halfway would lose the job
   redis.call('PERSIST', job)
   redis.call('HSET', prefix .. ':execution:' .. entry, 'id', execution, 'job_id', id, 'created_at', seconds,
     'last_heartbeat', seconds, 'worker_name', worker)
@@ -34,14 +35,15 @@ for at = 3, #KEYS, 2 do
     end
     local job = prefix .. ':job:' .. id
     local status, deaths = unpack(redis.call('HMGET', job, 'status', 'darkroom_deaths'))
-    deaths = tonumber(deaths or 0)
+    deaths = tonumber(deaths or 0) or 0
     local alone = deaths >= tonumber(alone_from) and deaths < tonumber(most)
     if alone and in_flight + #claimed > 0 then
       return claimed -- this worker takes nothing more, so that it is soon empty
     end
     redis.call('LPOP', KEYS[at])
-    if status == 'queued' and redis.call('HEXISTS', job, 'data') == 1 then -- or else a duplicate, canceled or deleted
-      start(id, job, KEYS[at + 1])
+    local valid = string.match(id, '^[%w_-]+$') and redis.call('HEXISTS', job, 'data') == 1
+    if status == 'queued' and valid then -- or else a duplicate, canceled, deleted or none of rq's
+      start(id, job, KEYS[at], KEYS[at + 1])
     end
     if alone then
       return claimed

@@ -1,0 +1,123 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from redis import Redis
+from torch import Tensor, nn
+
+from app.contract.storage import Storage
+from tests.worker.queue.front import Front
+from worker import task
+from worker.engine import Engine
+from worker.pipelines.warm_models import WarmModels
+from worker.queue import Claim, QueueWorker, WorkerBroken
+from worker.queue.ledger import Ledger
+from worker.task import Workbench, develop
+
+SOON_S = 30.0
+
+
+class Kernel(nn.Module):
+    """Is entered, and left when the test says so; then it fails if it was given an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.left = threading.Event(), threading.Event()
+        self.error: Exception | None = None
+
+    def forward(self, sample: Tensor) -> Tensor:
+        self.entered.set()
+        assert self.left.wait(SOON_S)
+        if self.error:
+            raise self.error
+        return sample
+
+
+class Pipeline:
+    """A pipeline of one call of one module."""
+
+    def __init__(self) -> None:
+        self.kernel = Kernel()
+        self.components = {"kernel": self.kernel}
+
+    def __call__(self, num_images_per_prompt: int) -> Any:
+        return SimpleNamespace(images=self.kernel(torch.rand(num_images_per_prompt, 3, 8, 8)))
+
+
+@pytest.fixture
+def pipeline() -> Iterator[Pipeline]:
+    pipeline = Pipeline()
+    yield pipeline
+    pipeline.kernel.left.set()
+
+
+@pytest.fixture
+def engine(pipeline: Pipeline) -> Iterator[Engine]:
+    engine = Engine()
+    engine.adopt(pipeline)
+    yield engine
+    pipeline.kernel.left.set()
+    engine.close()
+
+
+@pytest.fixture
+def workbench(engine: Engine, pipeline: Pipeline, tmp_path: Path) -> Workbench:
+    models: Any = {"mini": {"DDIMScheduler": pipeline}}
+    return Workbench(engine, WarmModels(models), Storage(tmp_path.as_uri()))
+
+
+@pytest.fixture
+def claim(redis: Redis, redis_url: str) -> Claim:
+    Front(redis_url).admit()
+    [claim] = Ledger(redis, "darkroom-a", QueueWorker(["mini"], connection=redis).queues, lease_s=60).claim(1, 0)
+    return claim
+
+
+def test_a_dead_engine_breaks_the_worker(claim: Claim, workbench: Workbench, engine: Engine) -> None:
+    engine.close()
+
+    with pytest.raises(WorkerBroken, match="closed"):
+        develop(claim, workbench)
+
+
+def test_a_kernel_that_never_returns_breaks_the_worker(
+    claim: Claim, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "STUCK_AFTER_S", 0.1)
+    claim.job.timeout = 0.1
+
+    with pytest.raises(WorkerBroken, match="stuck"):
+        develop(claim, workbench)
+
+
+def test_a_pipeline_that_ran_into_a_timeout_breaks_nothing(
+    claim: Claim, workbench: Workbench, pipeline: Pipeline
+) -> None:
+    pipeline.kernel.error = TimeoutError("a download took too long")
+    pipeline.kernel.left.set()
+
+    with pytest.raises(TimeoutError, match="download"):
+        develop(claim, workbench)
+
+
+def test_a_lost_job_is_cancelled_and_breaks_nothing(claim: Claim, workbench: Workbench, pipeline: Pipeline) -> None:
+    def lose() -> None:
+        assert pipeline.kernel.entered.wait(SOON_S)
+        claim.lose()
+
+    threading.Thread(target=lose).start()
+
+    with pytest.raises(CancelledError):
+        develop(claim, workbench)
+
+
+def test_a_job_without_a_timeout_is_waited_for(claim: Claim, workbench: Workbench, pipeline: Pipeline) -> None:
+    claim.job.timeout = None
+    pipeline.kernel.left.set()
+
+    assert len(develop(claim, workbench)["images"]) == 1

@@ -1,0 +1,2 @@
+class WorkerBroken(Exception):
+    """Raised when this process cannot develop anything any more."""
