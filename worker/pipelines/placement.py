@@ -16,8 +16,8 @@ class Placement:
     def choose(cls, settings: Settings) -> "Placement":
         """Takes what the settings name; `auto` is the GPU in float16 where there is one, else the CPU in float32.
 
-        bfloat16 is the faster on a CPU that has it, but there a picture depends on its company by more than 1/255
-        (benchmarks/RESULTS.md), so it has to be asked for.
+        bfloat16 is the faster on a CPU that has it, but its pictures are not the stock pipeline's in float32: up to
+        24/255 a pixel apart (benchmarks/RESULTS.md). So it has to be asked for.
         """
         name = settings.device
         if name == "auto":
