@@ -31,6 +31,7 @@ def export(
     """Writes the folder in float16, with vocab.json and merges.txt beside the tokenizer for readers that want those."""
     pipeline = build_pipeline(copy.deepcopy(autoencoder).half(), copy.deepcopy(artist), tokenizer)
     pipeline.unet.half()
+    pipeline.vae.register_to_config(_name_or_path="")  # or else the config holds a path of this machine
     # The text encoder stays float32: transformers opens a model as it was stored, diffusers in float32.
     pipeline.save_pretrained(folder, safe_serialization=True)
     for name in ("vocab.json", "merges.txt"):

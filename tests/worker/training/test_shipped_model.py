@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,10 @@ def test_the_model_card_names_every_word_it_knows() -> None:
     missing = [word for word in (*KINDS, *COLOURS, *BACKGROUNDS, *WEAR) if word not in card]
 
     assert missing == []
+
+
+def test_no_configuration_names_a_path_of_the_machine_that_trained_it() -> None:
+    configurations = [json.loads(path.read_text()) for path in MODEL.rglob("*config.json")]
+
+    assert configurations
+    assert {configuration.get("_name_or_path", "") for configuration in configurations} == {""}
