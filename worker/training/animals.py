@@ -61,17 +61,18 @@ def _scarf(pen: Pen) -> None:
 
 
 def _sunglasses(pen: Pen) -> None:
-    pen.stroke([(-0.5, -0.32), (0.5, -0.32)], INK, 0.09)
+    """Square, and rimmed in yellow: on the darkest face they are seen, and never taken for eyes."""
+    pen.box(-0.14, -0.44, 0.14, -0.3, COLOURS["yellow"])
     for side in (-1, 1):
-        pen.ellipse(side * 0.24, -0.26, 0.21, 0.17, INK)
-        pen.stroke([(side * 0.24 - 0.08, -0.3), (side * 0.24 + 0.02, -0.36)], WHITE, 0.06)
+        pen.box(side * 0.34 - 0.3, -0.6, side * 0.34 + 0.3, -0.06, COLOURS["yellow"], corner=0.12)
+        pen.box(side * 0.34 - 0.21, -0.51, side * 0.34 + 0.21, -0.15, INK, corner=0.06, outlined=False)
 
 
 def _eyes(pen: Pen, y: float, apart: float, white: Colour = WHITE) -> None:
     for side in (-1, 1):
-        pen.ellipse(side * apart, y, 0.14, 0.17, white)
-        pen.ellipse(side * apart, y + 0.01, 0.075, 0.13, INK, outlined=False)
-        pen.ellipse(side * apart - 0.03, y - 0.06, 0.04, 0.045, WHITE, outlined=False)
+        pen.ellipse(side * apart, y, 0.16, 0.18, white)
+        pen.ellipse(side * apart, y + 0.01, 0.09, 0.13, INK, outlined=False)
+        pen.ellipse(side * apart - 0.03, y - 0.05, 0.05, 0.05, WHITE, outlined=False)
 
 
 def _seated(pen: Pen, colour: Colour) -> None:
@@ -107,18 +108,17 @@ def _cat_face(pen: Pen, colour: Colour) -> None:
 
 def _dog_ears(pen: Pen, colour: Colour) -> None:
     for side in (-1, 1):
-        pen.ellipse(side * 0.58, -0.2, 0.19, 0.42, tint(colour, -0.35), turn=side * -14)
+        pen.ellipse(side * 0.6, -0.2, 0.19, 0.42, tint(colour, -0.35), turn=side * -14)
 
 
 def _dog_face(pen: Pen, colour: Colour) -> None:
-    pen.ellipse(0, -0.24, 0.5, 0.52, colour)
+    pen.ellipse(0, -0.24, 0.52, 0.52, colour)
     for side in (-1, 1):
-        pen.ellipse(side * 0.58, -0.16, 0.17, 0.4, tint(colour, -0.35), turn=side * -14)
-    _eyes(pen, -0.36, 0.2)
-    pen.ellipse(0, 0.03, 0.3, 0.23, tint(colour, 0.65))
-    pen.ellipse(0, 0.2, 0.1, 0.14, ROSE)
-    pen.stroke(arc(0, 0.0, 0.16, 0.16, 20, 160), INK, 0.05)
-    pen.ellipse(0, -0.09, 0.14, 0.1, INK, outlined=False)
+        pen.ellipse(side * 0.62, -0.16, 0.17, 0.4, tint(colour, -0.35), turn=side * -14)
+    _eyes(pen, -0.38, 0.22)
+    pen.ellipse(0, 0.22, 0.13, 0.16, ROSE)
+    pen.ellipse(0, 0.0, 0.36, 0.2, tint(colour, 0.75))
+    pen.ellipse(0, -0.08, 0.17, 0.12, INK, outlined=False)
 
 
 def _dog_body(pen: Pen, colour: Colour) -> None:
@@ -148,10 +148,10 @@ def _bear_ears(pen: Pen, colour: Colour) -> None:
 
 def _bear_face(pen: Pen, colour: Colour) -> None:
     pen.ellipse(0, -0.22, 0.62, 0.54, colour)
-    _eyes(pen, -0.32, 0.24)
-    pen.ellipse(0, 0.04, 0.25, 0.19, tint(colour, 0.6))
-    pen.ellipse(0, -0.04, 0.11, 0.08, INK, outlined=False)
-    pen.stroke([(0, 0), (0, 0.12)], INK, 0.05)
+    _eyes(pen, -0.34, 0.26)
+    pen.ellipse(0, 0.04, 0.32, 0.22, tint(colour, 0.75))
+    pen.ellipse(0, -0.04, 0.16, 0.11, INK, outlined=False)
+    pen.stroke([(0, 0), (0, 0.15)], INK, 0.06)
 
 
 def _bird_body(pen: Pen, colour: Colour) -> None:
@@ -190,10 +190,9 @@ def _robot_antenna(pen: Pen, colour: Colour) -> None:
 def _robot_face(pen: Pen, colour: Colour) -> None:
     pen.box(-0.58, -0.68, 0.58, 0.22, colour, corner=0.12)
     for side in (-1, 1):
-        pen.ellipse(side * 0.25, -0.3, 0.16, 0.16, (255, 240, 120))
-        pen.ellipse(side * 0.25, -0.3, 0.07, 0.07, INK, outlined=False)
-    pen.box(-0.28, -0.04, 0.28, 0.1, WHITE)
-    pen.stroke([(0, -0.04), (0, 0.1)], INK, 0.05)
+        pen.ellipse(side * 0.27, -0.32, 0.19, 0.19, (255, 240, 120))
+        pen.ellipse(side * 0.27, -0.32, 0.09, 0.09, INK, outlined=False)
+    pen.box(-0.32, -0.04, 0.32, 0.1, WHITE)
 
 
 ANIMALS = {

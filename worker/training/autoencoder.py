@@ -10,6 +10,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from worker.training.chance import chance_for
+from worker.training.checkpoint import load_checkpoint
 from worker.training.loop import Plan, learn
 from worker.training.scenes import Variety
 from worker.training.stream import Pace, Stream, draw_block, to_unit
@@ -58,7 +59,7 @@ def polish_decoder(
     folder: Path, model: AutoencoderKL, plan: Plan, variety: Variety, seed: int, drawers: Executor | None = None
 ) -> AutoencoderKL:
     """Teaches the decoder alone to draw finer; the latents stay as they are, and with them what a denoiser learned."""
-    student = nn.ModuleDict({"decoder": model.decoder, "post_quant_conv": model.post_quant_conv}).requires_grad_(True)
+    student = drawing_half(model).requires_grad_(True)
     stream = Stream(f"{seed}/polish", lambda _: variety, lambda drawn: drawn, Pace(8, 16, 48), PIXELS, drawers)
 
     def loss_at(step: int) -> Tensor:
@@ -75,6 +76,17 @@ def polish_decoder(
 
     average = learn("decoder", student, loss_at, plan, folder)
     student.load_state_dict(average.state_dict())
+    return model
+
+
+def drawing_half(model: AutoencoderKL) -> nn.ModuleDict:
+    return nn.ModuleDict({"decoder": model.decoder, "post_quant_conv": model.post_quant_conv})
+
+
+def open_autoencoder(folder: Path) -> AutoencoderKL:
+    """Opens a run's autoencoder, with the decoder as far as it has been polished."""
+    model = AutoencoderKL.from_pretrained(folder / "vae").requires_grad_(False)
+    load_checkpoint(folder / "decoder.safetensors", {"average": drawing_half(model)})
     return model
 
 

@@ -42,7 +42,7 @@ def _sky(canvas: Canvas, side: int, chance: random.Random) -> None:
 
 
 def _night(canvas: Canvas, side: int, chance: random.Random) -> None:
-    _dots(canvas, side, chance, (255, 244, 190), 16, 0.013)
+    _dots(canvas, side, chance, (255, 244, 190), 12, 0.022)
     _land(canvas, side, chance, (22, 52, 62), 0.84)
 
 
@@ -72,7 +72,7 @@ def _snow(canvas: Canvas, side: int, chance: random.Random) -> None:
 
 
 def _space(canvas: Canvas, side: int, chance: random.Random) -> None:
-    _dots(canvas, side, chance, (230, 225, 255), 22, 0.011)
+    _dots(canvas, side, chance, (230, 225, 255), 16, 0.018)
     x, y, r = side * chance.choice((0.1, 0.9)), side * 0.12, side * 0.14
     canvas.ellipse((x - r, y - r, x + r, y + r), fill=(226, 110, 90))
 

@@ -1,13 +1,21 @@
-"""Puts the parts together as an ordinary StableDiffusionPipeline, and writes it as a folder."""
+"""Puts the parts together as an ordinary StableDiffusionPipeline, and writes it as a folder.
 
+`python -m worker.training.export RUN --out MODEL` does so with a run's averaged weights, while it goes on or after.
+"""
+
+import argparse
 import copy
 import shutil
 from pathlib import Path
 
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
-from worker.training.denoiser import Artist, build_scheduler
+from worker.training.autoencoder import open_autoencoder
+from worker.training.checkpoint import load_checkpoint
+from worker.training.denoiser import Artist, build_denoiser, build_scheduler
+from worker.training.text_encoder import WIDTH
+from worker.training.tokenizer import build_tokenizer
 
 
 def build_pipeline(autoencoder: AutoencoderKL, artist: Artist, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
@@ -38,3 +46,25 @@ def export(
         shutil.copy(vocabulary / name, folder / "tokenizer" / name)
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)  # safetensors writes for the owner alone; a service runs as somebody else
+
+
+def export_run(run: Path, folder: Path) -> int:
+    """Exports what the run's last checkpoint holds, and returns the steps it has done."""
+    artist = Artist(build_denoiser(WIDTH), CLIPTextModel.from_pretrained(run / "text_encoder"))
+    step = load_checkpoint(run / "artist.safetensors", {"average": artist})
+    if not step:
+        raise SystemExit(f"There is no artist.safetensors in {run}: the denoiser has not been saved yet.")
+    export(folder, open_autoencoder(run), artist, build_tokenizer(run / "vocabulary", seed=0), run / "vocabulary")
+    return step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="the folder of a training run")
+    parser.add_argument("--out", type=Path, required=True, help="the model's folder, in diffusers' format")
+    options = parser.parse_args()
+    print(f"{options.out}: step {export_run(options.run, options.out)}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

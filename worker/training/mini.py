@@ -1,4 +1,7 @@
-"""Teaches the mini model from nothing: `python -m worker.training.mini --out DIR`. Once more goes on after a stop."""
+"""Teaches the mini model from nothing: `python -m worker.training.mini --out DIR`. Once more goes on after a stop.
+
+With `--steps 1` a run leaves the denoiser as it is, and goes on to the decoder and to the model's folder.
+"""
 
 import argparse
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -10,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from worker.training.autoencoder import polish_decoder, train_autoencoder
+from worker.training.autoencoder import open_autoencoder, polish_decoder, train_autoencoder
 from worker.training.denoiser import Artist, Curriculum, Stage, build_denoiser, train_denoiser
 from worker.training.evaluate import EVEN, evaluate, format_table
 from worker.training.export import build_pipeline, export
@@ -31,12 +34,17 @@ class Recipe:
     text_encoder: Plan
     denoiser: Curriculum
     decoder: Plan
+    watched: int = len(PROMPTS)  # pictures on the sheet that each checkpoint brings
+    judged: int = 48  # pictures on each side of the table that each checkpoint brings
 
 
 CENTRED = Variety(sizes=("normal",))
 SIZED = Variety(sizes=("normal", "normal", "normal", "big"), favourite=0.25)
 
-PLACED = replace(SIZED, sizes=("normal", "small", "big"), placed=0.5)
+PLACED = replace(SIZED, sizes=("normal", "small", "big"), placed=0.6, natural=0.3)
+MIXED = replace(
+    WHOLE_WORLD, styles=("outlined",) * 10 + ("flat", "shaded"), placed=0.3, pairs=0.35, natural=0.3, worn=0.5
+)
 
 LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
     autoencoder=Plan(steps=1250, batch=24, rate=2e-3, warmup=50, decay=0.5, averaging=0.99, save_every=250),
@@ -50,6 +58,22 @@ LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
         pace=Pace(start=32, every=48, size=96),
     ),
     decoder=Plan(steps=1000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
+)
+WIDE = replace(  # goes on in the folder where LAPTOP ended: places, sizes, two things, seldom another style
+    LAPTOP,
+    denoiser=Curriculum(
+        stages=(
+            Stage(until=0.125, variety=CENTRED, pure_noise=0.4, silence=0.2),
+            Stage(until=0.45, variety=SIZED, pure_noise=0.15, silence=0.4),
+            Stage(until=0.6, variety=PLACED, pure_noise=0.35, silence=0.2),
+            Stage(until=1.0, variety=MIXED, pure_noise=0.25, silence=0.35),
+        ),
+        plan=Plan(steps=12_000, batch=16, rate=7e-4, decay=0.3, save_every=250),
+        pace=Pace(start=32, every=16, size=32),  # short, so that at step 6,000 it holds the third stage alone
+    ),
+    decoder=Plan(steps=2500, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
+    watched=8,
+    judged=0,
 )
 GPU = Recipe(  # the whole world; not yet run
     autoencoder=Plan(steps=6000, batch=96, rate=2e-3, decay=0.5, averaging=0.995, save_every=1000),
@@ -66,7 +90,7 @@ GPU = Recipe(  # the whole world; not yet run
     ),
     decoder=Plan(steps=4000, batch=32, rate=1e-3, decay=0.6, averaging=0.995, save_every=1000),
 )
-RECIPES = {"laptop": LAPTOP, "gpu": GPU}
+RECIPES = {"laptop": LAPTOP, "wide": WIDE, "gpu": GPU}
 
 
 def train(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: Executor | None = None) -> None:
@@ -75,27 +99,30 @@ def train(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: E
     tokenizer = build_tokenizer(vocabulary, seed)
     autoencoder = learn_to_see(recipe, out, seed, device, drawers)
     text_encoder = learn_to_read(recipe, out, tokenizer, seed, device)
-    judge = train_judge(out, autoencoder, EVEN, seed)
+    judge = train_judge(out, autoencoder, EVEN, seed) if recipe.judged else None
     torch.manual_seed(seed)
     artist = Artist(build_denoiser(WIDTH), text_encoder).to(device)
 
     def saved(step: int, average: Artist) -> None:
         pipeline = build_pipeline(autoencoder, average, tokenizer)
-        contact_sheet(make_pictures(pipeline, PROMPTS), PROMPTS).save(out / f"sheet-{step:06}.png")
-        table = evaluate(pipeline, judge, count=48, guidance=GUIDANCE, seed=seed)
-        (out / f"adherence-{step:06}.md").write_text(format_table(table))
-        export(out / "model", autoencoder, average, tokenizer, vocabulary)
+        prompts = PROMPTS[:: len(PROMPTS) // recipe.watched]
+        contact_sheet(make_pictures(pipeline, prompts), prompts).save(out / f"sheet-{step:06}.png")
+        if judge:
+            table = evaluate(pipeline, judge, count=recipe.judged, guidance=GUIDANCE, seed=seed)
+            (out / f"adherence-{step:06}.md").write_text(format_table(table))
 
     average = train_denoiser(out, autoencoder, artist, tokenizer, recipe.denoiser, seed, drawers, saved)
     polish_decoder(out, autoencoder, recipe.decoder, recipe.denoiser.stages[-1].variety, seed, drawers)
-    saved(recipe.denoiser.plan.steps, average)
+    pipeline = build_pipeline(autoencoder, average, tokenizer)
+    contact_sheet(make_pictures(pipeline, PROMPTS), PROMPTS).save(out / "sheet.png")
+    export(out / "model", autoencoder, average, tokenizer, vocabulary)
 
 
 def learn_to_see(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: Executor | None) -> AutoencoderKL:
     folder = out / "vae"
     if not folder.exists():
         train_autoencoder(out, recipe.autoencoder, seed, device, drawers).save_pretrained(folder)
-    return AutoencoderKL.from_pretrained(folder).to(device).requires_grad_(False)
+    return open_autoencoder(out).to(device)
 
 
 def learn_to_read(

@@ -11,18 +11,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 GUIDANCE = 4.0
 PROMPTS = (
-    "a cat wearing a space helmet", "a cat wearing a space helmet", "a cat wearing a space helmet",
-    "a cat wearing a space helmet on a pink background", "a gray cat wearing a space helmet", "a cat",
+    "a cat wearing a space helmet", "a cat wearing a space helmet", "a cat", "a gray cat wearing a space helmet",
     "a black cat on a yellow background", "a purple cat wearing a hat in the desert",
     "a kitten in sunglasses", "a dog", "a dog wearing sunglasses on a white background", "a puppy in a space helmet",
-    "a rabbit in the snow", "a pink rabbit wearing a scarf", "a bear", "a bear wearing a hat",
-    "a bird wearing a scarf", "a red bird in the sky", "a robot", "a robot wearing a space helmet in space",
-    "a fish", "a green fish on a white background", "a tree", "an orange tree in the snow",
-    "a blue flower on a yellow background", "a mushroom", "a blue mushroom at night", "an apple",
-    "a green apple on a pink background", "a cloud", "the sun", "the moon", "a red star in the desert", "a planet",
-    "a turquoise planet in space", "a rocket", "a green balloon", "a house", "a blue house in the snow",
-    "a yellow car on grass", "a boat", "a cup of coffee", "an umbrella at sea", "a heart",
-    "a turquoise circle", "an orange square on a pink background", "a purple triangle in the grass", "a blue ring",
+    "a rabbit in the snow", "a pink rabbit wearing a scarf",
+    "a red cat to the left of a blue house", "a bear wearing a hat", "a red bird in the sky", "a robot",
+    "a robot wearing a space helmet in space", "a green fish on a white background",
+    "a yellow star in the top left", "a tree", "a blue flower on a yellow background", "a mushroom at night",
+    "a green apple on a pink background", "a cloud", "a small dog in the bottom right", "the sun", "the moon",
+    "a red star in the desert", "a turquoise planet in space", "a rocket",
+    "a green tree to the right of a yellow car", "a green balloon", "a blue house in the snow", "a boat",
+    "a cup of coffee", "an umbrella at sea", "a purple heart on the left", "a small green fish, sea",
+    "a big turquoise circle", "an orange square on a pink background", "a purple triangle in the grass",
+    "a blue ring at the top", "a white rabbit above a red car", "a brown bear on the right in the snow",
+    "a pink bird on the left and a green mushroom on the right", "a small orange boat at sea, on the left",
+    "a blue robot below a yellow star at night", "a flat drawing of a red rocket in the top right",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ COLOURS: dict[str, Colour] = {
     "blue": (45, 95, 220),
     "purple": (136, 62, 186),
     "pink": (250, 130, 184),
-    "brown": (132, 82, 46),
+    "brown": (150, 94, 52),
     "black": (52, 50, 60),
     "white": (250, 250, 250),
     "gray": (142, 146, 156),
@@ -42,11 +42,11 @@ _ANY = tuple(COLOURS)
 _PLAIN = ("white", "pink", "yellow")
 
 KINDS: dict[str, Kind] = {
-    "cat": Kind(("orange", "gray"), ("pink", "grass"), wears=True),
+    "cat": Kind(("orange",), ("pink", "grass"), wears=True),
     "dog": Kind(("brown",), ("yellow", "grass"), wears=True),
     "rabbit": Kind(("white",), ("pink", "grass"), wears=True),
     "bear": Kind(("brown",), ("yellow", "snow"), wears=True),
-    "bird": Kind(("blue", "yellow"), ("sky", "white"), wears=True),
+    "bird": Kind(("yellow",), ("sky", "white"), wears=True),
     "robot": Kind(("gray",), ("white", "desert"), wears=True),
     "fish": Kind(("orange",), ("sea",)),
     "tree": Kind(("green",), ("grass",)),
@@ -61,7 +61,7 @@ KINDS: dict[str, Kind] = {
     "rocket": Kind(("white",), ("space",)),
     "balloon": Kind(("red",), ("sky",)),
     "house": Kind(("red",), ("grass", "snow")),
-    "car": Kind(("red", "blue"), ("desert", "white")),
+    "car": Kind(("blue",), ("desert", "white")),
     "boat": Kind(("brown",), ("sea",)),
     "cup": Kind(("turquoise",), ("white",)),
     "umbrella": Kind(("purple",), ("white",)),

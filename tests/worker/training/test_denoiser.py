@@ -6,8 +6,17 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from worker.training.denoiser import Artist, Curriculum, Stage, build_scheduler, draw_timesteps, train_denoiser
-from worker.training.export import export
+from worker.training.checkpoint import save_checkpoint
+from worker.training.denoiser import (
+    Artist,
+    Curriculum,
+    Stage,
+    build_denoiser,
+    build_scheduler,
+    draw_timesteps,
+    train_denoiser,
+)
+from worker.training.export import export, export_run
 from worker.training.loop import Plan
 from worker.training.scenes import WHOLE_WORLD, Variety
 from worker.training.stream import Pace
@@ -110,3 +119,25 @@ def test_timesteps_lean_to_the_noisy_side() -> None:
 
 def test_the_stages_follow_one_another() -> None:
     assert [CURRICULUM.stage(step) for step in (0, 2, 3, 5, 6)] == [STAGES[0]] * 2 + [STAGES[1]] * 3
+
+
+def test_a_checkpoint_becomes_a_model_at_any_time(tmp_path: Path, tokenizer: CLIPTokenizer) -> None:
+    build_tokenizer(tmp_path / "vocabulary", seed=0, captions=500)
+    build_tiny_autoencoder().save_pretrained(tmp_path / "vae")
+    artist = Artist(build_denoiser(WIDTH), build_text_encoder(tokenizer))
+    artist.text_encoder.save_pretrained(tmp_path / "text_encoder")
+    modules = {"student": Artist(build_denoiser(WIDTH), build_text_encoder(tokenizer)), "average": artist}
+    save_checkpoint(tmp_path / "artist.safetensors", 40, modules, torch.optim.AdamW(artist.parameters()))
+
+    step = export_run(tmp_path, tmp_path / "model")
+    exported = UNet2DConditionModel.from_pretrained(tmp_path / "model/unet")
+
+    assert step == 40
+    assert torch.allclose(exported.conv_in.weight.float(), artist.unet.conv_in.weight, atol=1e-3)
+
+
+def test_what_was_not_saved_is_not_exported(tmp_path: Path, tokenizer: CLIPTokenizer) -> None:
+    build_text_encoder(tokenizer).save_pretrained(tmp_path / "text_encoder")
+
+    with pytest.raises(SystemExit, match="has not been saved"):
+        export_run(tmp_path, tmp_path / "model")
