@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo up test check fix bench clean
+.PHONY: demo up test check fix bench chaos clean
 
 demo: $(INSTALLED)  ## a prompt in, a picture out: cat.png
 	$(BIN)/darkroom demo
@@ -24,9 +24,13 @@ fix: $(INSTALLED)
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED)  ## the tables of benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks.engine
+	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.rows
 	$(BIN)/python -m benchmarks.precision
+
+chaos: $(INSTALLED)  ## kills workers and Redis, pauses them, loses replies; counts what is lost
+	$(BIN)/python -m tests.chaos
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
