@@ -1,5 +1,6 @@
 """A judge that has seen the true drawings: says what is in a picture, so that adherence is measured and not felt."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,36 +11,35 @@ from torch import Tensor, nn
 
 from worker.training.autoencoder import PIXELS, encode
 from worker.training.chance import chance_for
+from worker.training.checkpoint import load_checkpoint
 from worker.training.loop import Plan, learn
 from worker.training.scenes import Scene, Variety, sample_scene
 from worker.training.stream import draw_scenes, to_unit
-from worker.training.text_encoder import QUESTIONS, answers
-from worker.training.world import KINDS
+from worker.training.text_encoder import QUESTIONS
 
-ASKED = ("kind", "colour", "wear", "background")
+ASKED = ("kind", "colour", "wear", "place", "background")
+OF_THE_WHOLE = ("place", "background")
 CROP = 64
-BANK = 3072
-PLAN = Plan(steps=1200, batch=48, rate=2e-3, warmup=50, decay=0.5, averaging=0.98)
+PLAN = Plan(steps=2400, batch=48, rate=2e-3, warmup=50, decay=0.6, averaging=0.98)
 
 
 class Judge(nn.Module):
-    """Looks twice: at the thing's place, cut out and brought to 64 pixels, and at the whole picture at 32."""
+    """Looks twice: at a thing's place, cut out and brought to 64 pixels, and at the whole picture at 32."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.thing, self.whole = _eye(16, 32, 64, 96), _eye(8, 16, 32)
+        self.thing, self.whole = _eye(16, 32, 64, 96, grid=2), _eye(16, 32, 64, grid=4)
         self.heads = nn.ModuleDict(
-            {asked: nn.Linear(32 if asked == "background" else 96, len(QUESTIONS[asked])) for asked in ASKED}
+            {asked: nn.Linear(64 if asked in OF_THE_WHOLE else 96, len(QUESTIONS[asked])) for asked in ASKED}
         )
 
-    def forward(self, images: Tensor, scenes: Sequence[Scene]) -> dict[str, Tensor]:
-        """Scores (B, choices) for each question about the first thing of each scene."""
-        thing = self.thing(torch.stack([cut_out(image, scene) for image, scene in zip(images, scenes, strict=True)]))
-        whole = self.whole(F.interpolate(images, (32, 32), mode="area"))
-        return {asked: head(whole if asked == "background" else thing) for asked, head in self.heads.items()}
+    def forward(self, cuts: Tensor, images: Tensor) -> dict[str, Tensor]:
+        """Scores (B, choices) for each question; cuts from `cut_out`."""
+        thing, whole = self.thing(cuts), self.whole(F.interpolate(images, (32, 32), mode="area"))
+        return {asked: head(whole if asked in OF_THE_WHOLE else thing) for asked, head in self.heads.items()}
 
 
-def _eye(*widths: int) -> nn.Sequential:
+def _eye(*widths: int, grid: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, width in zip((3, *widths), widths, strict=False):
         layers += [
@@ -49,36 +49,56 @@ def _eye(*widths: int) -> nn.Sequential:
             nn.Conv2d(width, width, 3, 1, 1),
             nn.ReLU(),
         ]
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * widths[-1], widths[-1]), nn.ReLU()
-    )
+    last = widths[-1]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(grid**2 * last, last), nn.ReLU())
 
 
-def cut_out(image: Tensor, scene: Scene) -> Tensor:
-    """(3, CROP, CROP): the box around the place where the scene's first thing should be."""
-    thing, side = scene.things[0], image.shape[-1]
-    reach = 1.25 * scene.radius(thing)
-    spans = [
-        slice(max(0, round((at - reach) * side)), min(side, round((at + reach) * side))) for at in scene.centre(thing)
-    ]
+def cut_out(image: Tensor, scene: Scene, which: int = 0, unsteady: random.Random | None = None) -> Tensor:
+    """(3, CROP, CROP): the box around the place where the scene's n-th thing should be; about there, if unsteady."""
+    thing, side = scene.things[which], image.shape[-1]
+    radius = scene.radius(thing)
+    reach = radius * (unsteady.uniform(1.1, 1.5) if unsteady else 1.25)
+    spans = []
+    for at in scene.centre(thing):
+        middle = at + (radius * unsteady.uniform(-0.15, 0.15) if unsteady else 0)
+        spans.append(slice(max(0, round((middle - reach) * side)), min(side, round((middle + reach) * side))))
     return F.interpolate(image[None, :, spans[1], spans[0]], (CROP, CROP), mode="bilinear")[0]
 
 
-def train_judge(folder: Path, autoencoder: AutoencoderKL, variety: Variety, seed: int) -> Judge:
+def truths(scene: Scene, which: int = 0) -> list[int]:
+    """The right choice for each question about the n-th thing."""
+    thing = scene.things[which]
+    facts = (thing.kind, thing.colour, thing.wear, thing.place, scene.background)
+    return [QUESTIONS[asked].index(fact) for asked, fact in zip(ASKED, facts, strict=True)]
+
+
+def train_judge(
+    folder: Path, autoencoder: AutoencoderKL, variety: Variety, seed: int, plan: Plan = PLAN, bank: int = 6144
+) -> Judge:
     """Learns on true drawings, every second one of them through the autoencoder, whose softness must not matter."""
     torch.manual_seed(seed)
-    judge, chance = Judge().to(autoencoder.device), chance_for(f"{seed}/judge")
-    scenes = [sample_scene(variety, chance.getrandbits(40), held_out=chance.random() < 0.1) for _ in range(BANK)]
-    images = torch.cat([render(scenes[i : i + 64], autoencoder, softly=i % 128 == 0) for i in range(0, BANK, 64)])
-    expected = torch.tensor([answers(scene) for scene in scenes]).to(autoencoder.device)
+    judge = Judge().to(autoencoder.device)
+    path = folder / "judge.safetensors"
+    if load_checkpoint(path, {"average": judge}) >= plan.steps:
+        return judge
+    chance = chance_for(f"{seed}/judge")
+    scenes = [sample_scene(variety, chance.getrandbits(40), held_out=chance.random() < 0.1) for _ in range(bank)]
+    parts = [render(scenes[i : i + 64], autoencoder, softly=i % 128 == 0) for i in range(0, bank, 64)]
+    images = torch.cat([(127.5 * (part + 1)).round().byte() for part in parts])
 
     def loss_at(step: int) -> Tensor:
-        lots = chance_for(f"{seed}/judge/{step}").sample(range(BANK), PLAN.batch)
-        scores = judge(images[lots], [scenes[i] for i in lots])
-        losses = [F.cross_entropy(scores[asked], expected[lots, list(QUESTIONS).index(asked)]) for asked in ASKED]
-        return torch.stack(losses).mean()
+        chance = chance_for(f"{seed}/judge/{step}")
+        lots = chance.choices(range(bank), k=plan.batch)
+        seen, shown = to_unit(images[lots]), [scenes[i] for i in lots]
+        which = [chance.randrange(len(scene.things)) for scene in shown]
+        cuts = [cut_out(image, scene, n, chance) for image, scene, n in zip(seen, shown, which, strict=True)]
+        expected = torch.tensor([truths(scene, n) for scene, n in zip(shown, which, strict=True)]).to(images.device)
+        scores = judge(torch.stack(cuts), seen)
+        is_pair = torch.tensor([len(scene.things) > 1 for scene in shown]).to(images.device)
+        expected[is_pair, ASKED.index("place")] = -100  # cross_entropy leaves these out: two things have two places
+        return torch.stack([F.cross_entropy(scores[asked], expected[:, i]) for i, asked in enumerate(ASKED)]).mean()
 
-    return learn("judge", judge, loss_at, PLAN, folder)
+    return learn("judge", judge, loss_at, plan, folder)
 
 
 @torch.no_grad()
@@ -89,14 +109,10 @@ def render(scenes: Sequence[Scene], autoencoder: AutoencoderKL, *, softly: bool)
 
 
 @torch.no_grad()
-def score(judge: Judge, images: Tensor, scenes: Sequence[Scene]) -> dict[str, float]:
-    """The share of right answers to each question; `wear` is asked of those only who may wear something."""
+def is_right(judge: Judge, images: Tensor, scenes: Sequence[Scene], which: int = 0) -> dict[str, Tensor]:
+    """For each question (B,): whether the picture shows what the scene says of its n-th thing."""
     images = images.to(next(judge.parameters()).device)
-    expected = torch.tensor([answers(scene) for scene in scenes]).to(images.device)
-    right = {
-        asked: scores.argmax(1) == expected[:, list(QUESTIONS).index(asked)]
-        for asked, scores in judge(images, scenes).items()
-    }
-    wearers = torch.tensor([KINDS[scene.things[0].kind].wears for scene in scenes]).to(images.device)
-    right["wear"] = right["wear"][wearers]
-    return {asked: hits.float().mean().item() for asked, hits in right.items()}
+    cuts = torch.stack([cut_out(image, scene, which) for image, scene in zip(images, scenes, strict=True)])
+    expected = torch.tensor([truths(scene, which) for scene in scenes]).to(images.device)
+    scores = judge(cuts, images)
+    return {asked: scores[asked].argmax(1) == expected[:, i] for i, asked in enumerate(ASKED)}

@@ -13,9 +13,10 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from worker.training.adherence import EVEN
 from worker.training.autoencoder import open_autoencoder, polish_decoder, train_autoencoder
 from worker.training.denoiser import Artist, Curriculum, Stage, build_denoiser, train_denoiser
-from worker.training.evaluate import EVEN, evaluate, format_table
+from worker.training.evaluate import evaluate, format_table
 from worker.training.export import build_pipeline, export
 from worker.training.judge import train_judge
 from worker.training.loop import Plan
