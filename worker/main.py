@@ -11,8 +11,10 @@ from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
 from app.contract.storage import Storage
 from worker.engine import Engine
-from worker.pipelines.placement import Placement
+from worker.pipelines.memory import budget
+from worker.pipelines.placement import Placement, set_threads
 from worker.pipelines.warm_models import WarmModels
+from worker.pipelines.warming import LoadedModel
 from worker.queue import QueueWorker
 from worker.retention import forgetting
 from worker.task import Workbench, develop
@@ -25,8 +27,14 @@ def main(settings: Settings, name: str | None = None) -> None:
     started_at = datetime.now(UTC)
     catalogue, placement = Catalogue.read(settings.catalogue), Placement.choose(settings)
     storage = Storage(settings.storage_address)
+    set_threads(settings)
     with Engine(settings.max_rows, placement.device) as engine, forgetting(storage, settings.retention_s):
-        models = WarmModels.warm(catalogue, placement, engine)
+
+        def load(name: str) -> LoadedModel:
+            return LoadedModel.load(catalogue.models[name], placement, engine)
+
+        models = WarmModels(load, budget(settings, placement.device))
+        models.warm(sorted(catalogue.models, key=lambda name: name != catalogue.default))  # the default first
 
         def announce() -> Announcement:
             return _announcement(worker, engine, models, placement, started_at)
@@ -55,7 +63,7 @@ def _announcement(
         dtype=str(placement.dtype).removeprefix("torch."),
         capacity=worker.capacity,
         running=len(worker.claims),
-        models=list(models.pipelines),
+        models=models.names,
         modules=[ModuleCounts(**asdict(each)) for each in stats.modules],
         never_stacked=[NeverStacked(**asdict(each)) for each in stats.never_stacked],
     )

@@ -1,18 +1,25 @@
 import time
-from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
+
+from torch import Tensor
 
 from app.contract.job import Development
 from app.contract.storage import Storage
 from worker import outputs
+from worker.departure import Departure, departing
 from worker.engine import Engine
 from worker.failures import translated
-from worker.pipelines.arguments import arguments, warnings
+from worker.pipelines.arguments import arguments
+from worker.pipelines.preview_watch import OnPreview, PreviewWatch
 from worker.pipelines.warm_models import WarmModels
+from worker.pipelines.warming import WarmModel
 from worker.queue import Claim, WorkerBroken
 
 STUCK_AFTER_S = 30.0  # past a run's deadline; a step that is under way may take its time
+PREVIEW_EVERY = 2  # steps
 
 
 @dataclass(frozen=True)
@@ -22,36 +29,57 @@ class Workbench:
     engine: Engine
     models: WarmModels
     storage: Storage
+    previews: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "previews"))
 
 
-def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
+def develop(claim: Claim, workbench: Workbench, on_preview: OnPreview | None = None) -> dict[str, Any]:
     """One job's whole life in a worker: read, submit, wait, store; what it returns becomes the job's result.
 
-    Raises GenerationFailed, and WorkerBroken if the engine is dead or stuck.
+    `on_preview(step, webp)` is called every few steps, in another thread, if the model can have previews. Raises
+    GenerationFailed, and WorkerBroken if the engine is dead or stuck.
     """
     started = time.monotonic()
     generation = claim.generation
-    pipeline = workbench.models.find(generation.model, generation.scheduler)
     with translated():
-        run = workbench.engine.submit(
-            pipeline,
-            **arguments(pipeline, generation),
-            on_step=lambda step, total, _latents: claim.report(step, total),
-            deadline=claim.timeout_s,
-        )
-        claim.when_lost(run.cancel)
-        images = _result(run, claim.timeout_s).images
+        images, warnings = _developed(claim, workbench, on_preview)
         developed = time.monotonic()
         stored = outputs.store(images, generation, f"{claim.job_id}/{claim.execution_id}", workbench.storage)
     timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
-    development = Development(images=stored, warnings=warnings(pipeline, generation), timings=timings)
-    return development.model_dump(mode="json")
+    return Development(images=stored, warnings=warnings, timings=timings).model_dump(mode="json")
 
 
-def _result(run: "Future[Any]", timeout_s: float | None) -> Any:
+def _developed(claim: Claim, workbench: Workbench, on_preview: OnPreview | None) -> tuple[Tensor, list[str]]:
+    """Returns the pictures on the host, and what the caller should know; the model is in use no longer than this."""
+    generation = claim.generation
+    with workbench.models.use(generation.model) as model, _watching(claim, workbench, model, on_preview) as watch:
+
+        def on_step(step: int, total: int, latents: Tensor) -> None:
+            claim.report(step, total)
+            if watch:
+                watch.on_step(step, total, latents)
+
+        pipeline = model.pipelines[generation.scheduler]
+        asked = arguments(pipeline, generation)
+        run = workbench.engine.submit(pipeline, **asked, on_step=on_step, deadline=claim.timeout_s)
+        departure = departing(run, lambda output: output.images)
+        claim.when_lost(run.cancel)
+        warnings = model.reader.warnings(generation)
+        return _wait(departure, claim.timeout_s).arrive(), warnings
+
+
+def _watching(
+    claim: Claim, workbench: Workbench, model: WarmModel, on_preview: OnPreview | None
+) -> AbstractContextManager[PreviewWatch | None]:
+    if not (on_preview and model.previewer):
+        return nullcontext()
+    size = (claim.generation.width, claim.generation.height)
+    return PreviewWatch(model.previewer, size, PREVIEW_EVERY, on_preview, workbench.previews)
+
+
+def _wait(departure: "Future[Departure]", timeout_s: float | None) -> Departure:
     try:
-        return run.result(None if timeout_s is None else timeout_s + STUCK_AFTER_S)
+        return departure.result(None if timeout_s is None else timeout_s + STUCK_AFTER_S)
     except TimeoutError:
-        if run.done():
+        if departure.done():
             raise  # the pipeline's own
         raise WorkerBroken("The engine is stuck.") from None

@@ -11,8 +11,9 @@ DarkroomError                500 internal
 │   ├── QueueFull
 │   ├── RedisUnavailable
 │   └── StorageUnavailable
-├── ModelUnloadable          500, ends the worker's start
 └── GenerationFailed         recorded on the job, never an answer over HTTP
+    ├── ModelUnloadable      ends a worker's start, if it has no other model
+    │   └── ModelTooLarge
     ├── OutOfMemory
     ├── DeadlinePassed
     ├── OutputUnstored
@@ -105,16 +106,22 @@ class StorageUnavailable(Overloaded):
     code = "storage_unavailable"
 
 
-class ModelUnloadable(DarkroomError):
+class GenerationFailed(DarkroomError):
+    """Raised when a job's pictures could not be made."""
+
+    code = "generation_failed"
+
+
+class ModelUnloadable(GenerationFailed):
     """Raised when a model of the catalogue cannot be loaded from its source."""
 
     code = "model_unloadable"
 
 
-class GenerationFailed(DarkroomError):
-    """Raised when a job's pictures could not be made."""
+class ModelTooLarge(ModelUnloadable):
+    """Raised when a model does not fit into the memory that a worker may use."""
 
-    code = "generation_failed"
+    code = "model_too_large"
 
 
 class OutOfMemory(GenerationFailed):

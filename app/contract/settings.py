@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ByteSize, Field, PositiveInt
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         default="auto", description="auto: float16 on a GPU, float32 on a CPU."
     )
+    memory: ByteSize | Literal["auto"] = Field(
+        default="auto", description="For warm models and their runs, as 20GiB; auto: 90 % of the GPU, all of a CPU's."
+    )
+    threads: PositiveInt | Literal["auto"] = Field(default="auto", description="Of the CPU; auto: one a core.")
+    compile: bool = Field(default=False, description="Compile the denoisers' blocks: faster steps, a slower start.")
     max_rows: int = Field(default=32, ge=1, description="Rows of one forward pass; guidance takes two a picture.")
     max_jobs: int = Field(default=16, ge=1, description="Jobs that one worker develops at once.")
     lease_s: float = Field(default=4.0, ge=0.5, description="A worker that is silent for so long is taken for dead.")

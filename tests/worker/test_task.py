@@ -14,7 +14,9 @@ from app.contract.storage import Storage
 from tests.worker.queue.front import Front
 from worker import task
 from worker.engine import Engine
+from worker.pipelines.arguments import PromptReader
 from worker.pipelines.warm_models import WarmModels
+from worker.pipelines.warming import WarmModel
 from worker.queue import Claim, QueueWorker, WorkerBroken
 from worker.queue.ledger import Ledger
 from worker.task import Workbench, develop
@@ -67,8 +69,9 @@ def engine(pipeline: Pipeline) -> Iterator[Engine]:
 
 @pytest.fixture
 def workbench(engine: Engine, pipeline: Pipeline, tmp_path: Path) -> Workbench:
-    models: Any = {"mini": {"DDIMScheduler": pipeline}}
-    return Workbench(engine, WarmModels(models), Storage(tmp_path.as_uri()))
+    model: Any = WarmModel({"DDIMScheduler": pipeline}, engine, 0, PromptReader(pipeline, "mini"), None)
+    loaded: Any = SimpleNamespace(bytes=0, warm=lambda: model)
+    return Workbench(engine, WarmModels(lambda _name: loaded), Storage(tmp_path.as_uri()))
 
 
 @pytest.fixture

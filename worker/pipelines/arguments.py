@@ -1,4 +1,6 @@
+import copy
 import inspect
+import threading
 from typing import Any
 
 import torch
@@ -28,22 +30,32 @@ def arguments(pipeline: DiffusionPipeline, generation: Generation) -> dict[str, 
     return {name: value for name, value in asked.items() if name in understood}
 
 
-def warnings(pipeline: DiffusionPipeline, generation: Generation) -> list[str]:
-    """What the caller should know about how the pipeline reads the request."""
-    found = []
-    if generation.negative_prompt and "negative_prompt" not in inspect.signature(pipeline.__call__).parameters:
-        found.append(f"negative_prompt: {generation.model} takes none, so it was left out.")
-    for field in ("prompt", "negative_prompt"):
-        tokens, readable = _longest_reading(pipeline, getattr(generation, field))
-        if tokens > readable:
-            found.append(f"{field}: it has {tokens} tokens and {generation.model} reads {readable}; the end was cut.")
-    return found
+class PromptReader:
+    """What a model reads of a prompt, told by a tokenizer of its own.
 
+    The pipeline's belongs to the engine's thread: a tokenizer keeps the padding and cut of its last call, and one
+    that is called from two threads pads one's prompt as the other's.
+    """
 
-def _longest_reading(pipeline: DiffusionPipeline, text: str) -> tuple[int, int]:
-    """Tokens of the text and tokens that can be read, by the tokenizer that can read the most."""
-    tokenizers = [part for name, part in pipeline.components.items() if name.startswith("tokenizer") and part]
-    if not tokenizers:
-        return 0, 0
-    reader = max(tokenizers, key=lambda tokenizer: tokenizer.model_max_length)
-    return len(reader(text).input_ids), reader.model_max_length
+    def __init__(self, pipeline: DiffusionPipeline, model: str) -> None:
+        self._model = model
+        self._understood = inspect.signature(pipeline.__call__).parameters
+        tokenizers = [part for name, part in pipeline.components.items() if name.startswith("tokenizer") and part]
+        longest = max(tokenizers, key=lambda tokenizer: tokenizer.model_max_length, default=None)
+        self._tokenizer: Any = copy.deepcopy(longest)
+        self._lock = threading.Lock()
+
+    def warnings(self, generation: Generation) -> list[str]:
+        """What the caller should know about how the pipeline reads the request."""
+        found = []
+        if generation.negative_prompt and "negative_prompt" not in self._understood:
+            found.append(f"negative_prompt: {self._model} takes none, so it was left out.")
+        for field in ("prompt", "negative_prompt") if self._tokenizer else ():
+            tokens, readable = self._count(getattr(generation, field)), self._tokenizer.model_max_length
+            if tokens > readable:
+                found.append(f"{field}: it has {tokens} tokens and {self._model} reads {readable}; the end was cut.")
+        return found
+
+    def _count(self, text: str) -> int:
+        with self._lock:
+            return len(self._tokenizer(text).input_ids)

@@ -7,15 +7,12 @@ import torch
 from app.contract.catalogue import Catalogue
 from app.contract.errors import ModelUnloadable
 from worker.pipelines.loading import load
-from worker.pipelines.placement import Placement
-
-CPU = Placement(torch.device("cpu"), torch.float32)
 
 
 def test_a_model_is_loaded_once_under_all_its_schedulers() -> None:
     model = Catalogue.read().find("mini")
 
-    pipelines = load(model, CPU)
+    pipelines = load(model, torch.float32)
 
     assert {name: type(each.scheduler).__name__ for name, each in pipelines.items()} == {
         name: name for name in model.schedulers
@@ -25,7 +22,7 @@ def test_a_model_is_loaded_once_under_all_its_schedulers() -> None:
 
 
 def test_a_prompt_that_is_cut_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    pipeline = next(iter(load(Catalogue.read().find("mini"), CPU).values()))
+    pipeline = next(iter(load(Catalogue.read().find("mini"), torch.float32).values()))
 
     with caplog.at_level(logging.DEBUG):
         pipeline.encode_prompt("secret " * 100, torch.device("cpu"), 1, False)
@@ -37,11 +34,11 @@ def test_a_model_without_weights_is_refused_by_name(tmp_path: Path) -> None:
     model = Catalogue.read().find("mini").model_copy(update={"source": str(tmp_path)})
 
     with pytest.raises(ModelUnloadable, match="The model mini cannot be loaded"):
-        load(model, CPU)
+        load(model, torch.float32)
 
 
 def test_a_scheduler_that_does_not_exist_is_refused_by_name() -> None:
     model = Catalogue.read().find("mini").model_copy(update={"schedulers": ["DDIMScheduler", "MadeUpScheduler"]})
 
     with pytest.raises(ModelUnloadable, match="MadeUpScheduler"):
-        load(model, CPU)
+        load(model, torch.float32)

@@ -1,0 +1,135 @@
+import inspect
+import logging
+from concurrent.futures import wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from diffusers import DiffusionPipeline
+from torch import Tensor, nn
+
+from app.contract.catalogue import Model
+from app.contract.errors import ModelUnloadable
+from app.contract.generation import Generation, GenerationRequest
+from worker.engine import Engine, EngineError
+from worker.pipelines.arguments import PromptReader, arguments
+from worker.pipelines.loading import load
+from worker.pipelines.memory import Peak, modules_of, weight_bytes
+from worker.pipelines.placement import Placement
+from worker.pipelines.previews import Previewer, PreviewImpossible, specimen
+
+logger = logging.getLogger(__name__)
+
+WARM_UP_STEPS = 2
+
+
+@dataclass(frozen=True)
+class WarmModel:
+    """A model on the device: its pipelines by scheduler, over one set of weights that the engine has adopted."""
+
+    pipelines: dict[str, DiffusionPipeline]
+    engine: Engine
+    bytes: int  # of its weights, and of what two pictures needed beyond them
+    reader: PromptReader
+    previewer: Previewer | None
+
+    def release(self) -> None:
+        """Raises ModuleInUse if one of its runs is in flight, as a cancelled one is until its step is over."""
+        self.engine.release(next(iter(self.pipelines.values())))
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in the host's memory: nothing of it is on the device yet, and nobody has had to make room for it."""
+
+    model: Model
+    pipelines: dict[str, DiffusionPipeline]
+    placement: Placement
+    engine: Engine
+
+    @classmethod
+    def load(cls, model: Model, placement: Placement, engine: Engine) -> "LoadedModel":
+        """Raises ModelUnloadable."""
+        return cls(model, load(model, placement.dtype), placement, engine)
+
+    @property
+    def pipeline(self) -> DiffusionPipeline:
+        return self.pipelines[self.model.defaults.scheduler]
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        return modules_of(self.pipeline)
+
+    @property
+    def bytes(self) -> int:
+        return weight_bytes(self.modules)
+
+    def warm(self) -> WarmModel:
+        """Moves it to the device and develops two pictures together, so that no caller waits for a first meeting.
+
+        Raises ModelUnloadable.
+        """
+        name = self.model.name
+        try:
+            self.placement.place(self.modules)
+            self.engine.adopt(self.pipeline, name)
+            try:
+                return self._developed()
+            except BaseException:
+                self.engine.release(self.pipeline)
+                raise
+        except EngineError:
+            raise
+        except Exception as error:  # whatever it is that a pipeline or a device raises, the others go on
+            raise ModelUnloadable(f"The model {name} was loaded and cannot be warmed: {error}") from error
+
+    def _developed(self) -> WarmModel:
+        peak = Peak(self.placement.device)
+        requests = [GenerationRequest(prompt=each, num_inference_steps=WARM_UP_STEPS) for each in ("one", "another")]
+        trials = [Trial(self.model.fill(request)) for request in requests]
+        runs = [self.engine.submit(self.pipeline, **trial.arguments(self.pipeline)) for trial in trials]
+        wait(runs)  # both, before one that failed has the model released
+        images = [run.result().images for run in runs]
+        working_bytes = peak.bytes()
+        return WarmModel(
+            self.pipelines,
+            self.engine,
+            self.bytes + working_bytes,
+            PromptReader(self.pipeline, self.model.name),
+            self._previewer(trials[0], images[0]),
+        )
+
+    def _previewer(self, trial: "Trial", images: Tensor) -> Previewer | None:
+        try:
+            return Previewer.fit(trial.final_latents(), images.cpu())
+        except PreviewImpossible as reason:
+            logger.warning("%s has no previews: %s.", self.model.name, str(reason))  # an error would hold the model
+            return None
+
+
+@dataclass
+class Trial:
+    """A warm-up run that is given noise for its latents at each step, so that what it decodes is of all colours."""
+
+    generation: Generation
+    _latents: Tensor | None = field(default=None, init=False)
+    _reason: str = field(default="it calls nobody back after a step", init=False)
+
+    def arguments(self, pipeline: DiffusionPipeline) -> dict[str, Any]:
+        asked = arguments(pipeline, self.generation)
+        if "callback_on_step_end" in inspect.signature(pipeline.__call__).parameters:
+            asked["callback_on_step_end"] = self._replace
+        return asked
+
+    def final_latents(self) -> Tensor:
+        """Raises PreviewImpossible."""
+        if self._latents is None:
+            raise PreviewImpossible(self._reason)
+        return self._latents.cpu()
+
+    def _replace(self, _pipeline: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self._latents = specimen(tensors["latents"], self.generation.width, self.generation.height)
+        except PreviewImpossible as reason:
+            self._reason = str(reason)
+            return {}
+        return {"latents": self._latents}
