@@ -12,7 +12,7 @@ from app.contract.storage import Storage
 
 
 def store(images: torch.Tensor, generation: Generation, folder: str, storage: Storage) -> list[StoredImage]:
-    """Stores (n, 3, height, width) pictures in [0, 1] under the folder, one object each."""
+    """Stores (n, 3, height, width) pictures in [0, 1], on the host, under the folder, one object each."""
     stored = []
     for n, (picture, seed) in enumerate(zip(pictures(images), generation.seeds, strict=True)):
         content = encode(picture, generation.output)
@@ -34,7 +34,7 @@ def store(images: torch.Tensor, generation: Generation, folder: str, storage: St
 
 def pictures(images: torch.Tensor) -> list[Image.Image]:
     """Rounds as diffusers does, so that the bytes are those of the stock pipeline."""
-    rounded = (images.float().cpu().permute(0, 2, 3, 1).numpy() * 255).round().astype("uint8")  # (n, height, width, 3)
+    rounded = (images.permute(0, 2, 3, 1).float().numpy() * 255).round().astype("uint8")  # (n, height, width, 3)
     return [Image.fromarray(each) for each in rounded]
 
 

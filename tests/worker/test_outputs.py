@@ -3,7 +3,6 @@ import hashlib
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from diffusers.image_processor import VaeImageProcessor
@@ -25,13 +24,15 @@ def generation(**asked: object) -> Generation:
     return Catalogue.read().find("mini").fill(request)
 
 
-def test_pictures_are_rounded_as_diffusers_rounds_them() -> None:
-    images = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_pictures_have_the_very_bytes_of_the_stock_pipelines(dtype: torch.dtype) -> None:
+    decoded = (1.2 * torch.randn(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))).to(dtype)
+    processor = VaeImageProcessor()
 
-    ours = [np.asarray(picture) for picture in pictures(images)]
+    ours = pictures(processor.postprocess(decoded, output_type="pt"))
 
-    theirs = VaeImageProcessor.numpy_to_pil(VaeImageProcessor.pt_to_numpy(images))
-    assert [picture.tolist() for picture in ours] == [np.asarray(picture).tolist() for picture in theirs]
+    theirs = processor.postprocess(decoded, output_type="pil")
+    assert [picture.tobytes() for picture in ours] == [picture.tobytes() for picture in theirs]
 
 
 def test_every_picture_is_stored_with_its_true_description(storage: Storage) -> None:

@@ -1,22 +1,26 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from redis import Redis
 from torch import Tensor, nn
 
+from app.contract.catalogue import Catalogue
 from app.contract.storage import Storage
+from tests.worker.pipelines.conftest import CPU
 from tests.worker.queue.front import Front
 from worker import task
 from worker.engine import Engine
 from worker.pipelines.arguments import PromptReader
 from worker.pipelines.warm_models import WarmModels
-from worker.pipelines.warming import WarmModel
+from worker.pipelines.warming import LoadedModel, WarmModel
 from worker.queue import Claim, QueueWorker, WorkerBroken
 from worker.queue.ledger import Ledger
 from worker.task import Workbench, develop
@@ -77,6 +81,10 @@ def workbench(engine: Engine, pipeline: Pipeline, tmp_path: Path) -> Workbench:
 @pytest.fixture
 def claim(redis: Redis, redis_url: str) -> Claim:
     Front(redis_url).admit()
+    return claim_of(redis)
+
+
+def claim_of(redis: Redis) -> Claim:
     [claim] = Ledger(redis, "darkroom-a", QueueWorker(["mini"], connection=redis).queues, lease_s=60).claim(1, 0)
     return claim
 
@@ -124,3 +132,20 @@ def test_a_job_without_a_timeout_is_waited_for(claim: Claim, workbench: Workbenc
     pipeline.kernel.left.set()
 
     assert len(develop(claim, workbench)["images"]) == 1
+
+
+def test_a_job_that_asks_for_previews_gets_them_while_it_develops(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    Front(redis_url).admit(width=64, height=64, num_inference_steps=40)
+    previews: dict[int, bytes] = {}
+    with Engine() as engine:
+
+        def load(name: str) -> LoadedModel:
+            return LoadedModel.load(Catalogue.read().models[name], CPU, engine)
+
+        workbench = Workbench(engine, WarmModels(load), Storage(tmp_path.as_uri()))
+        development = develop(claim_of(redis), workbench, previews.__setitem__)
+
+    assert len(development["images"]) == 1
+    assert previews
+    assert previews.keys() <= set(range(2, 40, 2))
+    assert all(Image.open(BytesIO(content)).format == "WEBP" for content in previews.values())

@@ -39,6 +39,8 @@ class Previewer:
         By least squares. Raises PreviewImpossible.
         """
         grid = as_grid(latents, images.shape[-1], images.shape[-2])
+        if not (grid.isfinite().all() and images.isfinite().all()):
+            raise PreviewImpossible("its pictures are not all numbers")
         height, width = grid.shape[-2:]
         scale = max(1, images.shape[-2] // height // CELL_PIXELS)
         small = functional.interpolate(images.double(), (height * scale, width * scale), mode="area")
@@ -46,7 +48,7 @@ class Previewer:
         cells = functional.pad(cells, (0, 1), value=1.0)
         weights = torch.linalg.lstsq(cells, wanted, driver="gelsd").solution
         explained = 1 - float((cells @ weights - wanted).square().mean() / (wanted - wanted.mean(0)).square().mean())
-        if not explained >= LEAST_EXPLAINED:  # nor NaN
+        if not explained >= LEAST_EXPLAINED:  # nor is NaN enough, as where all pictures are of one colour
             raise PreviewImpossible(f"a linear map explains {explained:.0%} of its pictures' variance")
         return cls(weights.float(), scale, float(grid.std()))
 

@@ -1,0 +1,115 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from io import BytesIO
+
+import pytest
+import torch
+from PIL import Image
+
+from worker.pipelines.preview_watch import PreviewWatch
+from worker.pipelines.previews import Previewer
+
+SOON_S = 30.0
+PREVIEWER = Previewer(torch.zeros(5, 3), scale=1, contrast=1.0)
+LATENTS = torch.randn(1, 4, 8, 16)
+
+
+@pytest.fixture
+def executor() -> Iterator[Executor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+class Album:
+    """Keeps the previews, and takes its time if the test wants it so."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[int, bytes] = {}
+        self.threads: set[int] = set()
+        self.taking, self.may_take = threading.Event(), threading.Event()
+        self.may_take.set()
+
+    def take(self, step: int, content: bytes) -> None:
+        self.taking.set()
+        assert self.may_take.wait(SOON_S)
+        self.pictures[step] = content
+        self.threads.add(threading.get_ident())
+
+
+@pytest.fixture
+def album() -> Album:
+    return Album()
+
+
+def watching(album: Album, executor: Executor, every: int = 1) -> PreviewWatch:
+    return PreviewWatch(PREVIEWER, (128, 64), every, album.take, executor)
+
+
+def settled(executor: Executor) -> None:
+    executor.submit(lambda: None).result(SOON_S)
+
+
+def test_previews_come_at_their_interval_but_for_the_last_step_which_the_picture_follows(
+    album: Album, executor: Executor
+) -> None:
+    with watching(album, executor, every=2) as watch:
+        for step in range(1, 7):
+            watch.on_step(step, 6, LATENTS)
+            settled(executor)
+
+    assert sorted(album.pictures) == [2, 4]
+    assert Image.open(BytesIO(album.pictures[2])).size == (16, 8)
+    assert threading.get_ident() not in album.threads
+
+
+def test_the_engine_waits_for_no_preview_and_they_do_not_pile_up(album: Album, executor: Executor) -> None:
+    album.may_take.clear()
+
+    with watching(album, executor) as watch:
+        for step in range(1, 10):
+            watch.on_step(step, 20, LATENTS)
+        album.may_take.set()
+        settled(executor)
+        watch.on_step(10, 20, LATENTS)
+        settled(executor)
+
+    assert sorted(album.pictures) == [1, 10]
+
+
+def test_latents_that_change_afterwards_do_not_change_their_preview(album: Album, executor: Executor) -> None:
+    latents, gate = LATENTS.clone(), threading.Event()
+    executor.submit(gate.wait, SOON_S)
+
+    with PreviewWatch(Previewer(torch.eye(5, 3), 1, 1.0), (128, 64), 1, album.take, executor) as watch:
+        watch.on_step(1, 3, latents)
+        latents.fill_(-100)
+        gate.set()
+        settled(executor)
+
+    assert max(Image.open(BytesIO(album.pictures[1])).convert("L").tobytes()) > 0
+
+
+def test_no_preview_comes_after_the_run_is_over(album: Album, executor: Executor) -> None:
+    gate = threading.Event()
+    executor.submit(gate.wait, SOON_S)
+
+    with watching(album, executor) as watch:
+        watch.on_step(1, 3, LATENTS)
+    gate.set()
+    settled(executor)
+
+    assert album.pictures == {}
+
+
+def test_a_preview_that_fails_is_logged_and_harms_nobody(
+    album: Album, executor: Executor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with watching(album, executor) as watch:
+        watch.on_step(1, 3, torch.zeros(1, 4, 5, 5))
+        settled(executor)
+        watch.on_step(2, 3, LATENTS)
+        settled(executor)
+
+    assert sorted(album.pictures) == [2]
+    assert "A preview could not be made." in caplog.text
