@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from PIL import Image
 
 PROMPTS = ("a cat at sea", "two red dogs", "the old moon")  # equally long: some models pad nothing
 STEPS = (4, 6, 5)
@@ -18,7 +19,8 @@ def nothing_more(_number: int) -> dict[str, Any]:
 class Case:
     """A pipeline class over tiny real modules, and what its three requests ask for beyond what all are asked for.
 
-    Those that run exclusively swap attention processors of modules that they share.
+    Those that run exclusively swap attention processors of modules that they share; `alone_because` is part of the
+    reason that the engine gives for answering a denoiser's calls alone.
     """
 
     kind: type
@@ -26,6 +28,7 @@ class Case:
     more: Callable[[int], dict[str, Any]] = nothing_more
     variant: str = ""
     is_exclusive: bool = False
+    alone_because: str = ""
 
     def __str__(self) -> str:
         return self.kind.__name__ + (f"-{self.variant}" if self.variant else "")
@@ -57,6 +60,11 @@ class Case:
 
 def picture(number: int, size: int = 16) -> torch.Tensor:
     return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(100 + number))
+
+
+def photo(number: int, size: int = 64) -> Image.Image:
+    pixels = picture(number, size)[0].permute(1, 2, 0).mul(255).byte()
+    return Image.fromarray(pixels.numpy())
 
 
 def mask(size: int = 16) -> torch.Tensor:

@@ -11,6 +11,24 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 VOCABULARY = 64
+LANGUAGE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+    "max_position_embeddings": 512,
+}
+VISION = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "patch_size": 14,
+}
+PARTS_OF_TURNS = ["<turn>", "<image>", "<|image_pad|>", "<|video_pad|>", "<|vision_start|>"]
 CHAT = (
     "{% for message in messages %}<turn>{{ message.role }} "
     "{% if message.content is string %}{{ message.content }}"
@@ -21,7 +39,7 @@ CHAT = (
 
 def tokenizer(length: int = 16, padding_side: str = "right") -> PreTrainedTokenizerFast:
     """Knows letters; marks the beginning and the end as CLIP does."""
-    marks = ["<begin>", "<end>", "<pad>", "<unknown>", "<turn>", "<image>"]
+    marks = ["<begin>", "<end>", "<pad>", "<unknown>", *PARTS_OF_TURNS]
     tokens = {token: number for number, token in enumerate([*marks, *" abcdefghijklmnopqrstuvwxyz"])}
     letters = Tokenizer(WordLevel(tokens, unk_token="<unknown>"))  # noqa: S106
     letters.pre_tokenizer = Split(Regex("."), "isolated")
@@ -34,7 +52,7 @@ def tokenizer(length: int = 16, padding_side: str = "right") -> PreTrainedTokeni
         eos_token="<end>",  # noqa: S106
         pad_token="<pad>",  # noqa: S106
         unk_token="<unknown>",  # noqa: S106
-        extra_special_tokens=["<turn>", "<image>"],
+        extra_special_tokens=PARTS_OF_TURNS,
         model_max_length=length,
         padding_side=padding_side,
         chat_template=CHAT,
@@ -53,3 +71,12 @@ def awake(module: Any) -> Any:
             with torch.no_grad():
                 nn.init.normal_(parameter, std=0.1)
     return module
+
+
+def certain(vae: Any) -> Any:
+    """Lets an autoencoder spread nothing, for pipelines that draw from its distribution without their generator."""
+    means, _spreads = vae.quant_conv.weight.chunk(2)
+    with torch.no_grad():
+        vae.quant_conv.weight[len(means) :] = 0
+        vae.quant_conv.bias[len(means) :] = -100
+    return vae
