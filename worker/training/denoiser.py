@@ -106,6 +106,12 @@ def draw_timesteps(count: int, pure_noise: float) -> Tensor:
     return torch.where(torch.rand(count) < pure_noise, torch.randint(950, 1000, (count,)), anywhere).clamp(max=999)
 
 
+def emphasis(cover: Tensor) -> Tensor:
+    """Weighs things, which captions are about, above what is behind them; the smaller a thing, the more each pixel."""
+    share = cover.mean((1, 2, 3), keepdim=True).clamp(min=0.1)
+    return 1 + 0.5 * cover / share
+
+
 def train_denoiser(
     folder: Path,
     autoencoder: AutoencoderKL,
@@ -142,6 +148,6 @@ def train_denoiser(
         noisy = scheduler.add_noise(latents, noise, timesteps)
         predicted = artist(noisy, timesteps, tokenize(tokenizer, texts).to(device))
         error = (predicted - scheduler.get_velocity(latents, noise, timesteps)).square()
-        return (error * (1 + 2 * cover)).mean()  # things are small, and what the caption is about
+        return (error * emphasis(cover)).mean()
 
     return learn("artist", artist, loss_at, plan, folder, saved, slow={"text_encoder": 0.3})

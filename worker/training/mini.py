@@ -42,9 +42,9 @@ class Recipe:
 CENTRED = Variety(sizes=("normal",))
 SIZED = Variety(sizes=("normal", "normal", "normal", "big"), favourite=0.25)
 
-PLACED = replace(SIZED, sizes=("normal", "small", "big"), placed=0.6, natural=0.3)
+PLACED = replace(SIZED, sizes=("normal", "normal", "small", "big"), placed=0.6, natural=0.3)
 MIXED = replace(
-    WHOLE_WORLD, styles=("outlined",) * 10 + ("flat", "shaded"), placed=0.3, pairs=0.35, natural=0.3, worn=0.5
+    PLACED, styles=("outlined",) * 10 + ("flat", "shaded"), placed=0.3, pairs=0.35, worn=0.5, favourite=0.15
 )
 
 LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle

@@ -14,6 +14,7 @@ from worker.training.denoiser import (
     build_denoiser,
     build_scheduler,
     draw_timesteps,
+    emphasis,
     train_denoiser,
 )
 from worker.training.export import export, export_run
@@ -115,6 +116,18 @@ def test_timesteps_lean_to_the_noisy_side() -> None:
     assert 0.4 < (timesteps >= 950).float().mean() < 0.5
     assert timesteps.max() <= 999
     assert timesteps.min() >= 0
+
+
+def test_a_small_thing_weighs_as_much_as_a_large_one() -> None:
+    cover = torch.zeros(3, 1, 10, 10)
+    cover[0, :, :2, :5], cover[1, :, :5] = 1, 1
+
+    weights = emphasis(cover)
+    things = ((weights - 1) * cover).sum((1, 2, 3))
+
+    assert things.tolist() == pytest.approx([50, 50, 0])
+    assert weights.min() == 1
+    assert weights[2].max() == 1
 
 
 def test_the_stages_follow_one_another() -> None:
