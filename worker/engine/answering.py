@@ -7,7 +7,7 @@ from torch import Tensor
 from worker.engine.adoption import Method
 from worker.engine.call import Call, answer_stacked
 from worker.engine.run import Answer, forget_tensors
-from worker.engine.stacking import CannotSplit, flatten, split
+from worker.engine.stacking import CannotSplit, flatten, split, tensors_of
 from worker.engine.stats import NeverStacked
 
 # By how much of its size a vector of a stacked answer may differ from the lone one: kernels vary with the row count.
@@ -75,7 +75,7 @@ class Answering:
     def _answer_stacked(self, calls: Sequence[Call]) -> list[Answer]:
         rows = [call.rows for call in calls]
         self._count(calls[0].method, sum(rows))
-        return [Answer(part) for part in split(answer_stacked(calls), rows)]
+        return [Answer(part) for part in split(answer_stacked(calls), rows, calls[0].listed > 0)]
 
     def _answer_apart(self, calls: Sequence[Call], error: Exception) -> list[Answer]:
         answers = [self._answer_alone(call) for call in calls]
@@ -112,7 +112,7 @@ class Answering:
     def _refuse_meeting(self, calls: Sequence[Call], reason: str) -> None:
         is_mixed = len({call.exact for call in calls}) > 1
         self._refused.add(calls[0].loose if is_mixed else calls[0].exact)
-        self._note(calls[0], f"{reason} (number types mixed)" if is_mixed else reason)
+        self._note(calls[0], f"{reason} (mixed)" if is_mixed else reason)
 
     def _note(self, call: Call, reason: str) -> None:
         self.never_stacked.add(NeverStacked(call.method.model, call.method.name, reason))
@@ -123,7 +123,7 @@ class Answering:
 
 
 def _versions(calls: Sequence[Call]) -> list[int]:
-    tensors = (leaf for call in calls for leaf in call.leaves if isinstance(leaf, Tensor))
+    tensors = (tensor for call in calls for leaf in call.leaves for tensor in tensors_of(leaf))
     return [tensor._version for tensor in tensors if not tensor.is_inference()]
 
 

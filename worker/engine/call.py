@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine.digest import digest
-from worker.engine.stacking import Kind, describe, flatten, rebuild, stack
+from worker.engine.stacking import Kind, describe, flatten, listed_rows, rebuild, stack
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Method
@@ -29,7 +29,8 @@ class Call:
     """One forward pass that a run waits for.
 
     `exact` says which calls may be stacked with this one; `loose` is the same but for the number type of
-    per-row numbers, such as timesteps. Both are None when it must be answered alone: `alone_because` says why.
+    per-row numbers, such as timesteps, and for the sizes of tensors in lists. Both are None when it must be answered
+    alone: `alone_because` says why.
     """
 
     def __init__(
@@ -40,8 +41,11 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.leaves: list[Any] = []
-        self.structure = flatten(method.normalise(args, kwargs), self.leaves)
-        self.rows = next((leaf.shape[0] for leaf in self.leaves if isinstance(leaf, Tensor) and leaf.ndim), 0)
+        arguments = method.normalise(args, kwargs)
+        self.listed = listed_rows(arguments)
+        self.structure = flatten(arguments, self.leaves, self.listed)
+        first = (leaf.shape[0] for leaf in self.leaves if isinstance(leaf, Tensor) and leaf.ndim)
+        self.rows = self.listed or next(first, 0)
         self.generators = [leaf for leaf in self.leaves if isinstance(leaf, torch.Generator)]
         self.kinds = [_kind(leaf, self.rows) for leaf in self.leaves]
         self.alone_because = self._foreign()
@@ -77,6 +81,8 @@ def answer_stacked(calls: Sequence[Call]) -> Any:
 
 
 def _is_comparable(leaf: Any) -> bool:
+    if isinstance(leaf, list):
+        return all(map(_is_comparable, leaf))
     if isinstance(leaf, Tensor):
         return type(leaf) in (Tensor, torch.nn.Parameter) and leaf.layout is torch.strided
     return isinstance(leaf, (*PLAIN, torch.Generator))
@@ -84,7 +90,7 @@ def _is_comparable(leaf: Any) -> bool:
 
 def _kind(leaf: Any, rows: int) -> Kind:
     if not isinstance(leaf, Tensor):
-        return Kind.SHARED
+        return Kind.LISTED if isinstance(leaf, list) else Kind.SHARED
     if leaf.ndim == 0:
         return Kind.SCALAR
     return Kind.ROWS if leaf.shape[0] == rows else Kind.SHARED
@@ -96,6 +102,8 @@ def _part(leaf: Any, kind: Kind) -> tuple[Any, ...]:
         return kind, leaf.dtype, ()
     if kind is Kind.ROWS:
         return kind, leaf.dtype, tuple(leaf.shape[1:]), leaf.device
+    if kind is Kind.LISTED:
+        return kind, frozenset((tensor.dtype, tensor.shape, tensor.device) for tensor in leaf)
     if isinstance(leaf, Tensor):
         return kind, leaf.dtype, tuple(leaf.shape), leaf.device, digest(leaf)
     if isinstance(leaf, torch.Generator):
@@ -104,5 +112,7 @@ def _part(leaf: Any, kind: Kind) -> tuple[Any, ...]:
 
 
 def _loosened(part: tuple[Any, ...]) -> tuple[Any, ...]:
+    if part[0] is Kind.LISTED:  # a module that takes lists takes tensors of different sizes
+        return part[0], frozenset((dtype, len(shape), device) for dtype, shape, device in part[1])
     is_number = part[0] is not Kind.SHARED and part[2] == () and part[1] in NUMBERS
     return (part[0], "number", *part[2:]) if is_number else part

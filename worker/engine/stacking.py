@@ -1,5 +1,6 @@
 from collections.abc import Hashable, Iterator, Sequence
 from enum import Enum
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ class Kind(Enum):
     """What becomes of one argument when calls are stacked."""
 
     ROWS = "concatenated along dimension 0"
+    LISTED = "lists of one tensor a row: joined"
     SCALAR = "expanded to one value a row, then concatenated"
     SHARED = "equal in all calls: the first one's is used"
 
@@ -18,14 +20,45 @@ class CannotSplit(TypeError):
     """Raised when a result is not made of tensors with one row for each row that went in."""
 
 
-def flatten(tree: Any, leaves: list[Any]) -> Hashable:
-    """Appends the leaves of nested tuples, lists and dicts, and returns the structure they hung in."""
+def flatten(tree: Any, leaves: list[Any], listed: int = 0) -> Hashable:
+    """Appends the leaves of nested tuples, lists and dicts, and returns the structure they hung in.
+
+    A list of `listed` tensors is a leaf itself, if `listed` is given.
+    """
+    if listed and is_list_of_tensors(tree) and len(tree) == listed:
+        leaves.append(tree)
+        return None
     if isinstance(tree, dict):
-        return (type(tree), *((name, flatten(branch, leaves)) for name, branch in tree.items()))
+        return (type(tree), *((name, flatten(branch, leaves, listed)) for name, branch in tree.items()))
     if isinstance(tree, (tuple, list)):
-        return (type(tree), *(flatten(branch, leaves) for branch in tree))
+        return (type(tree), *(flatten(branch, leaves, listed) for branch in tree))
     leaves.append(tree)
     return None
+
+
+def listed_rows(tree: Any) -> int:
+    """Returns how many rows there are if the first tensors stand in a list, one for each row, and 0 if they do not."""
+    if is_list_of_tensors(tree):
+        return len(tree)
+    if isinstance(tree, (dict, tuple, list)):
+        branches = tree.values() if isinstance(tree, dict) else tree
+        return next((listed_rows(branch) for branch in branches if has_tensors(branch)), 0)
+    return 0
+
+
+def has_tensors(tree: Any) -> bool:
+    if isinstance(tree, (dict, tuple, list)):
+        return any(map(has_tensors, tree.values() if isinstance(tree, dict) else tree))
+    return isinstance(tree, Tensor)
+
+
+def is_list_of_tensors(tree: Any) -> bool:
+    return type(tree) is list and bool(tree) and all(isinstance(item, Tensor) for item in tree)
+
+
+def tensors_of(leaf: Any) -> Sequence[Tensor]:
+    """Returns the tensors that a leaf of arguments is, or lists."""
+    return [leaf] if isinstance(leaf, Tensor) else leaf if is_list_of_tensors(leaf) else []
 
 
 def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
@@ -42,23 +75,26 @@ def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
 
 def stack(columns: Sequence[Sequence[Any]], kinds: Sequence[Kind], rows: Sequence[int]) -> list[Any]:
     """Joins the leaves of several calls into the leaves of one; `columns` has one list of leaves for each call."""
-    device = next(leaf.device for leaf, kind in zip(columns[0], kinds, strict=True) if kind is Kind.ROWS)
+    by_row = zip(columns[0], kinds, strict=True)
+    device = next(tensors_of(leaf)[0].device for leaf, kind in by_row if kind in (Kind.ROWS, Kind.LISTED))
     return [_join(leaves, kind, rows, device) for leaves, kind in zip(zip(*columns, strict=True), kinds, strict=True)]
 
 
 def _join(leaves: Sequence[Any], kind: Kind, rows: Sequence[int], device: torch.device) -> Any:
     if kind is Kind.SHARED:
         return leaves[0]
+    if kind is Kind.LISTED:
+        return [*chain.from_iterable(leaves)]
     if kind is Kind.SCALAR:
         # A module moves a 0-dim tensor to its own device, but not a vector.
         leaves = [leaf.to(device).expand(count) for leaf, count in zip(leaves, rows, strict=True)]
     return torch.cat(list(leaves))  # cat promotes: int64 and float32 timesteps become float32
 
 
-def split(result: Any, rows: Sequence[int]) -> list[Any]:
+def split(result: Any, rows: Sequence[int], are_listed: bool = False) -> list[Any]:
     """Gives each call its rows of a stacked call's result, as copies, so that no run keeps another's alive."""
     leaves: list[Any] = []
-    structure = flatten(result, leaves)
+    structure = flatten(result, leaves, sum(rows) if are_listed else 0)
     columns = [_part(leaf, rows) for leaf in leaves]
     return [rebuild(structure, iter(parts)) for parts in zip(*columns, strict=True)]
 
@@ -66,6 +102,9 @@ def split(result: Any, rows: Sequence[int]) -> list[Any]:
 def _part(leaf: Any, rows: Sequence[int]) -> Sequence[Any]:
     if leaf is None:
         return [None] * len(rows)
+    if isinstance(leaf, list):
+        tensors = iter(leaf)
+        return [[tensor.clone() for tensor in islice(tensors, count)] for count in rows]
     if not isinstance(leaf, Tensor) or leaf.ndim == 0 or leaf.shape[0] != sum(rows):
         raise CannotSplit(f"its result holds {describe(leaf)}, which has no row for each of the {sum(rows)} rows")
     return torch.split_with_sizes_copy(leaf, list(rows))  # type: ignore[func-returns-value, return-value]

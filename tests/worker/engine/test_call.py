@@ -36,8 +36,9 @@ def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         (call(zeros(1, 4), zeros(1)), call(zeros(2, 4), zeros(2))),
         (call(zeros(1, 4), extra={"ids": zeros(5, 3)}), call(zeros(1, 4), extra={"ids": zeros(5, 3)})),
         (call(zeros(1, 4), extra=(1, "a", torch.float16)), call(zeros(1, 4), extra=(1, "a", torch.float16))),
+        (call([zeros(4, 1)], zeros(1)), call([zeros(4, 1), zeros(4, 1)], zeros(2))),
     ],
-    ids=["rows", "order", "defaults", "timesteps", "vectors", "equal shared tensors", "equal values"],
+    ids=["rows", "order", "defaults", "timesteps", "vectors", "equal shared tensors", "equal values", "lists of rows"],
 )
 def test_calls_that_fit_together_have_the_same_signature(one: Call, other: Call) -> None:
     assert one.exact == other.exact is not None
@@ -69,6 +70,21 @@ def test_number_types_that_are_exact_in_each_others_stead_fit_loosely() -> None:
 
     assert one.exact != other.exact
     assert one.loose == other.loose
+
+
+def test_lists_of_rows_fit_loosely_whatever_the_sizes_of_their_tensors() -> None:
+    one, other = call([zeros(4, 1)], extra=[zeros(5)]), call([zeros(4, 2)], extra=[zeros(7)])
+
+    assert one.rows == other.rows == 1
+    assert one.exact != other.exact
+    assert one.loose == other.loose
+
+
+def test_a_list_behind_a_tensor_of_rows_is_no_list_of_rows() -> None:
+    several = call(zeros(2, 4), extra=[zeros(2, 3), zeros(2, 3)])
+
+    assert several.listed == 0
+    assert several.rows == 2
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,14 @@ def test_the_parts_do_not_keep_the_whole_alive() -> None:
 def test_a_result_without_a_row_for_each_row_cannot_be_split(result: Any) -> None:
     with pytest.raises(CannotSplit, match="its result holds"):
         split(result, [1, 2])
+
+
+def test_lists_of_one_tensor_a_row_are_joined_and_split() -> None:
+    first, second = [torch.ones(2, 1), torch.ones(3, 1)], [torch.zeros(4, 1)]
+
+    joined, times = stack([[first, torch.ones(2)], [second, torch.tensor(3)]], [Kind.LISTED, Kind.SCALAR], [2, 1])
+    parts = split((joined,), [2, 1], are_listed=True)
+
+    assert [len(tensor) for tensor in joined] == [2, 3, 4]
+    assert times.tolist() == [1, 1, 3]
+    assert [[len(tensor) for tensor in part] for (part,) in parts] == [[2, 3], [4]]
