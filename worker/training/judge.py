@@ -83,7 +83,7 @@ def train_judge(
         return judge
     chance = chance_for(f"{seed}/judge")
     scenes = [sample_scene(variety, chance.getrandbits(40), held_out=chance.random() < 0.1) for _ in range(bank)]
-    parts = [render(scenes[i : i + 64], autoencoder, softly=i % 128 == 0) for i in range(0, bank, 64)]
+    parts = (render(scenes[i : i + 64], autoencoder, softly=i % 128 == 0) for i in range(0, bank, 64))
     images = torch.cat([(127.5 * (part + 1)).round().byte() for part in parts])
 
     def loss_at(step: int) -> Tensor:
