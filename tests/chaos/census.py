@@ -92,7 +92,7 @@ def places(redis: Redis) -> Counter[str]:
     places: Counter[str] = Counter()
     client = cast(Any, redis)
     for key in client.scan_iter(count=1_000):
-        if (kind := client.type(key)) in (b"list", b"zset"):
+        if (kind := client.type(key)) in (b"list", b"zset") and not key.startswith(b"rq:executions:"):
             members = client.lrange(key, 0, -1) if kind == b"list" else client.zrange(key, 0, -1)
             places.update(member.decode().partition(":")[0] for member in members)
     return places
