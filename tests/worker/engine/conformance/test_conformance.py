@@ -14,9 +14,12 @@ from tests.worker.engine.conformance import (
     pixart,
     qwen_image,
     sana,
+    smaller_transformers,
     stable_diffusion,
     stable_diffusion_3,
     stable_diffusion_xl,
+    unconditional,
+    video,
     z_image,
 )
 from tests.worker.engine.conformance.case import STEPS, Case
@@ -34,6 +37,9 @@ FAMILIES = [
     pixart,
     chroma,
     lumina,
+    smaller_transformers,
+    unconditional,
+    video,
 ]
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
 TOLERANCE = 1e-4
