@@ -13,11 +13,11 @@ from app.contract.settings import Settings
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a worker's models live, in which precision they compute, and whether their blocks are compiled."""
+    """Where a worker's models live, in which precision they compute, and what compiles their blocks, if anything."""
 
     device: torch.device
     dtype: torch.dtype
-    compiles: bool = False
+    compiler: str | None = None
 
     @classmethod
     def choose(cls, settings: Settings) -> "Placement":
@@ -29,19 +29,23 @@ class Placement:
         name = settings.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
-        device = torch.device(name)
-        if settings.dtype != "auto":
-            return cls(device, getattr(torch, settings.dtype), settings.compile)
-        return cls(device, torch.float32 if device.type == "cpu" else torch.float16, settings.compile)
+        dtype = settings.dtype
+        if dtype == "auto":
+            dtype = "float32" if name == "cpu" else "float16"
+        return cls(torch.device(name), getattr(torch, dtype), "inductor" if settings.compile else None)
 
     def place(self, modules: Iterable[Any]) -> None:
-        """Moves modules to the device, in the memory format that it convolves fastest, and has them compiled."""
+        """Moves modules to the device, in the memory format that it convolves fastest, and has their blocks compiled.
+
+        With free dimensions: a batch has another number of rows at every step, and static ones would be compiled
+        anew for each, until torch gives up at the eighth.
+        """
         for module in modules:
             module.to(self.device)
             if self.device.type == "cuda" and _convolves_in_2d(module):
                 module.to(memory_format=torch.channels_last)
-            if self.compiles and getattr(module, "_repeated_blocks", None):
-                module.compile_repeated_blocks(dynamic=True)
+            if self.compiler and getattr(module, "_repeated_blocks", None):
+                module.compile_repeated_blocks(backend=self.compiler, dynamic=True)
 
 
 def set_threads(settings: Settings) -> None:

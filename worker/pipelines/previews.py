@@ -60,12 +60,12 @@ class Previewer:
         return functional.pixel_shuffle(small.movedim(-1, 1), self.scale).clamp(0, 1)
 
 
-def specimen(latents: Tensor, width: int, height: int) -> Tensor:
+def specimen(latents: Tensor, width: int, height: int, seed: int = 0) -> Tensor:
     """Returns noise in the shape of these latents: in coarse blocks, of which a decoder makes all its colours.
 
     Raises PreviewImpossible.
     """
-    chance = torch.Generator().manual_seed(0)
+    chance = torch.Generator().manual_seed(seed)
     count, channels, rows, columns = as_grid(latents, width, height).shape
     blocks = torch.randn(count, channels, -(-rows // BLOCK_CELLS), -(-columns // BLOCK_CELLS), generator=chance)
     noise = functional.interpolate(blocks, scale_factor=BLOCK_CELLS)[..., :rows, :columns]

@@ -1,9 +1,11 @@
 import inspect
 import logging
+from collections.abc import Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor, nn
 
@@ -20,6 +22,7 @@ from worker.pipelines.previews import Previewer, PreviewImpossible, specimen
 logger = logging.getLogger(__name__)
 
 WARM_UP_STEPS = 2
+WARM_UP_PROMPTS = ("one", "two", "three")  # the first is decoded alone, to see what that does to its generator
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class WarmModel:
 
     pipelines: dict[str, DiffusionPipeline]
     engine: Engine
-    bytes: int  # of its weights, and of what two pictures needed beyond them
+    bytes: int  # of its weights, and of what its warm-up needed beyond them
     reader: PromptReader
     previewer: Previewer | None
 
@@ -64,13 +67,15 @@ class LoadedModel:
         return weight_bytes(self.modules)
 
     def warm(self) -> WarmModel:
-        """Moves it to the device and develops two pictures together, so that no caller waits for a first meeting.
+        """Moves it to the device and develops pictures together, so that no caller waits for a first meeting.
 
         Raises ModelUnloadable.
         """
         name = self.model.name
         try:
             self.placement.place(self.modules)
+            if self.placement.compiler:
+                self._compile()
             self.engine.adopt(self.pipeline, name)
             try:
                 return self._developed()
@@ -82,25 +87,39 @@ class LoadedModel:
         except Exception as error:  # whatever it is that a pipeline or a device raises, the others go on
             raise ModelUnloadable(f"The model {name} was loaded and cannot be warmed: {error}") from error
 
+    def _compile(self) -> None:
+        """Runs the pipeline before the engine has it, in whose thread compiling would hold up everybody's runs.
+
+        With guidance and without, because one row is compiled apart from several; and not square, because sides that
+        are equal once are taken for equal always.
+        """
+        multiple, height = self.model.limits.size_multiple, self.model.defaults.height
+        flat = max(self.model.limits.min_size, height // 2 // multiple * multiple)
+        for guidance_scale in (None, 1.0):
+            request = GenerationRequest(prompt="one", height=flat, num_inference_steps=1, guidance_scale=guidance_scale)
+            self.pipeline(**arguments(self.pipeline, self.model.fill(request)))
+
     def _developed(self) -> WarmModel:
         peak = Peak(self.placement.device)
-        requests = [GenerationRequest(prompt=each, num_inference_steps=WARM_UP_STEPS) for each in ("one", "another")]
-        trials = [Trial(self.model.fill(request)) for request in requests]
+        trials = [
+            Trial(self.model.fill(GenerationRequest(prompt=prompt, seed=seed, num_inference_steps=WARM_UP_STEPS)))
+            for seed, prompt in enumerate(WARM_UP_PROMPTS)
+        ]
         runs = [self.engine.submit(self.pipeline, **trial.arguments(self.pipeline)) for trial in trials]
-        wait(runs)  # both, before one that failed has the model released
-        images = [run.result().images for run in runs]
+        wait(runs)  # for all, before one that failed has the model released
+        images = torch.cat([run.result().images for run in runs])
         working_bytes = peak.bytes()
         return WarmModel(
             self.pipelines,
             self.engine,
             self.bytes + working_bytes,
             PromptReader(self.pipeline, self.model.name),
-            self._previewer(trials[0], images[0]),
+            self._previewer(trials, images.cpu()),
         )
 
-    def _previewer(self, trial: "Trial", images: Tensor) -> Previewer | None:
+    def _previewer(self, trials: Sequence["Trial"], images: Tensor) -> Previewer | None:
         try:
-            return Previewer.fit(trial.final_latents(), images.cpu())
+            return Previewer.fit(torch.cat([trial.final_latents() for trial in trials]), images)
         except PreviewImpossible as reason:
             logger.warning("%s has no previews: %s.", self.model.name, str(reason))  # an error would hold the model
             return None
@@ -128,7 +147,8 @@ class Trial:
 
     def _replace(self, _pipeline: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._latents = specimen(tensors["latents"], self.generation.width, self.generation.height)
+            own = self.generation
+            self._latents = specimen(tensors["latents"], own.width, own.height, own.seed)
         except PreviewImpossible as reason:
             self._reason = str(reason)
             return {}
