@@ -1,7 +1,9 @@
 from io import BytesIO
+from typing import Any
 
 import pytest
 import torch
+from diffusers import FluxPipeline, QwenImagePipeline
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -54,6 +56,16 @@ def test_packed_latents_give_thumbnails_as_fine_as_unpacked_ones() -> None:
 
     assert thumbnails.shape == (2, 3, 16, 32)
     assert functional.mse_loss(thumbnails, pictures[..., ::8, ::8]) < 0.1 * pictures.var()
+
+
+@pytest.mark.parametrize("family", [FluxPipeline, QwenImagePipeline])
+def test_tokens_are_laid_out_as_the_pipelines_themselves_unpack_them(family: Any) -> None:
+    tokens = torch.randn(2, 4 * 6, 64)
+
+    grid = as_grid(tokens, width=96, height=64)
+
+    unpacked = family._unpack_latents(tokens, 64, 96, 8).reshape(2, 16, 8, 12)
+    assert grid.equal(functional.pixel_unshuffle(unpacked, 2))
 
 
 def test_a_map_serves_pictures_of_other_sizes() -> None:
