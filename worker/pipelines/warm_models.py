@@ -29,7 +29,7 @@ class WarmModels:
 
     def __init__(self, load: Callable[[str], LoadedModel], memory: float = float("inf")) -> None:
         self._load = load
-        self._memory = memory
+        self.memory = memory
         self._warm: dict[str, WarmModel] = {}  # the least recently used first
         self._users: Counter[str] = Counter()  # those that wait for a model count
         self._loading: dict[str, Future[WarmModel]] = {}
@@ -117,11 +117,11 @@ class WarmModels:
         return model
 
     def _make_room(self, name: str, needed: float, sends_away: bool) -> None:
-        if needed > self._memory:
-            raise _too_large(name, needed, self._memory)
+        if needed > self.memory:
+            raise _too_large(name, needed, self.memory)
         with self._changed:
             try:
-                while needed > (free := self._memory - sum(model.bytes for model in self._warm.values())):
+                while needed > (free := self.memory - sum(model.bytes for model in self._warm.values())):
                     if not sends_away:
                         raise _too_large(name, needed, free)
                     self._send_one_away()

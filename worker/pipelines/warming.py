@@ -22,7 +22,7 @@ from worker.pipelines.previews import Previewer, PreviewImpossible, specimen
 logger = logging.getLogger(__name__)
 
 WARM_UP_STEPS = 2
-WARM_UP_PROMPTS = ("one", "two", "three")  # the first is decoded alone, to see what that does to its generator
+WARM_UP_PROMPTS = ("one", "two", "three")  # one alone, then two together
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,14 @@ class WarmModel:
 
     pipelines: dict[str, DiffusionPipeline]
     engine: Engine
-    bytes: int  # of its weights, and of what its warm-up needed beyond them
+    bytes: int  # of its weights, and of what two pictures needed beyond them
+    pixel_bytes: float  # of what a run needs for each pixel of its pictures
     reader: PromptReader
     previewer: Previewer | None
+
+    def run_bytes(self, generation: Generation) -> int:
+        """What a run is expected to need at its peak; nothing on a CPU, where it is not measured."""
+        return round(self.pixel_bytes * generation.num_images * generation.width * generation.height)
 
     def release(self) -> None:
         """Raises ModuleInUse if one of its runs is in flight, as a cancelled one is until its step is over."""
@@ -100,22 +105,28 @@ class LoadedModel:
             self.pipeline(**arguments(self.pipeline, self.model.fill(request)))
 
     def _developed(self) -> WarmModel:
-        peak = Peak(self.placement.device)
         trials = [
             Trial(self.model.fill(GenerationRequest(prompt=prompt, seed=seed, num_inference_steps=WARM_UP_STEPS)))
             for seed, prompt in enumerate(WARM_UP_PROMPTS)
         ]
-        runs = [self.engine.submit(self.pipeline, **trial.arguments(self.pipeline)) for trial in trials]
-        wait(runs)  # for all, before one that failed has the model released
-        images = torch.cat([run.result().images for run in runs])
-        working_bytes = peak.bytes()
+        first, one = self._develop(trials[:1])
+        others, two = self._develop(trials[1:])
+        pixels = self.model.defaults.width * self.model.defaults.height
         return WarmModel(
             self.pipelines,
             self.engine,
-            self.bytes + working_bytes,
+            self.bytes + two,
+            max(0, two - one) / pixels,
             PromptReader(self.pipeline, self.model.name),
-            self._previewer(trials, images.cpu()),
+            self._previewer(trials, torch.cat([first, others]).cpu()),
         )
+
+    def _develop(self, trials: Sequence["Trial"]) -> tuple[Tensor, int]:
+        """Returns the pictures, and the bytes that they needed together."""
+        peak = Peak(self.placement.device)
+        runs = [self.engine.submit(self.pipeline, **trial.arguments(self.pipeline)) for trial in trials]
+        wait(runs)  # for all, before one that failed has the model released
+        return torch.cat([run.result().images for run in runs]), peak.bytes()
 
     def _previewer(self, trials: Sequence["Trial"], images: Tensor) -> Previewer | None:
         try:

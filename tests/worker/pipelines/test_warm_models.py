@@ -47,7 +47,9 @@ class Shop:
 
     def develop(self, name: str) -> Any:
         with self.models.use(name) as model:
-            return self.submit(model).result(SOON_S).images
+            images = self.submit(model).result(SOON_S).images
+            assert len(self.models.names) * self.size <= self.models.memory
+            return images
 
 
 @pytest.fixture

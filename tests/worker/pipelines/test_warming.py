@@ -33,6 +33,14 @@ def test_a_warm_model_meets_no_call_for_the_first_time(tiny_model: Model, engine
     assert after["vae.decode"] - before["vae.decode"] == 1
 
 
+def test_a_run_is_expected_to_need_memory_by_its_pixels(tiny_model: Model, engine: Engine) -> None:
+    model = replace(LoadedModel.load(tiny_model, CPU, engine).warm(), pixel_bytes=2.5)
+
+    generation = tiny_model.fill(GenerationRequest(prompt="a", num_images=3, width=64, height=32))
+
+    assert model.run_bytes(generation) == 2.5 * 3 * 64 * 32
+
+
 def test_compiled_blocks_give_the_same_pictures_and_are_never_compiled_again(tiny_model: Model) -> None:
     asked = [(2.0, 32, 3), (1.0, 32, 2), (3.0, 48, 3), (2.0, 64, 2), (1.0, 48, 4), (2.0, 32, 5)]
     generations = [
