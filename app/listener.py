@@ -13,11 +13,14 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         reason = "the port is taken, choose another one with --port" if taken else error.strerror
         raise Unstartable(f"Cannot listen on {host}:{port}: {reason}.") from error
+    # its connections inherit it; asyncio sets it only on sockets that were opened by protocol number
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:

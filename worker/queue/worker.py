@@ -26,6 +26,7 @@ from worker.queue.errors import WorkerBroken
 from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
 from worker.queue.patience import Patience, patiently
+from worker.queue.slots import Slots
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def _develop_nothing(claim: Claim) -> dict[str, Any]:
 
 
 class QueueWorker(BaseWorker):
-    """Claims as many jobs as it has room for and develops each in a thread of its own, until it is told to stop.
+    """Claims as many jobs as it has room for and develops each in a slot of its own, until it is told to stop.
 
     It wants a Redis client of its own, with a short timeout and without decoding, and calls it only in `work`.
     """
@@ -76,6 +77,7 @@ class QueueWorker(BaseWorker):
         self._ledger = Ledger(connection, self.name, self.queues, lease_s)
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event can deadlock in a signal handler
         self._heart = Heart(self._beat, pause_s=lambda: BUSY_BEAT_S if self.claims else IDLE_BEAT_S)
+        self._slots = Slots(capacity)
         self._reap_at = self._tidy_at = 0.0
         self._stop_asked_at: float | None = None
         self._stops_at_once = False
@@ -94,11 +96,13 @@ class QueueWorker(BaseWorker):
         if not patiently(self._enter, give_up=lambda: self._is_stopping):
             return False
         self._heart.start()
+        self._slots.open()
         try:
             self._claim_until_stopped()
         finally:
             self._drain()
             self._has_left = True
+            self._slots.close()
             self._heart.stop()
             self._leave()
         return True
@@ -173,7 +177,7 @@ class QueueWorker(BaseWorker):
 
     def _start(self, claim: Claim) -> None:
         self.claims[claim.execution_id] = claim
-        threading.Thread(target=self._run, args=[claim], name=f"job {claim.job_id}", daemon=True).start()
+        self._slots.run(partial(self._run, claim))
         self._heart.beat_now()
 
     def _run(self, claim: Claim) -> None:

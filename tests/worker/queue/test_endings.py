@@ -133,7 +133,6 @@ def test_callbacks_that_redis_names_are_never_imported(front: Front, redis: Redi
     assert not {"antigravity", "this"} & set(sys.modules)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_job_whose_thread_came_to_no_end_is_taken_up_again(front: Front, start_worker: StartWorker) -> None:
     unwritable: list[Any] = [5]
 
