@@ -7,7 +7,7 @@ logger = logging.getLogger(__name__)
 
 
 class Slots:
-    """One thread for each job that a worker may have in hand; they stay, for starting one takes longer than a short job.
+    """One thread for each job that a worker may have in hand; they stay: starting one takes longer than a short job.
 
     They are daemons: a job that is stuck in one does not keep the process from ending.
     """
