@@ -5,6 +5,7 @@ from diffusers import DiffusionPipeline
 
 from app.contract.catalogue import Model
 from app.contract.errors import ModelUnloadable
+from worker.pipelines.default_dtype import kept_to_this_thread
 
 
 def load(model: Model, dtype: torch.dtype) -> dict[str, DiffusionPipeline]:
@@ -17,9 +18,10 @@ def load(model: Model, dtype: torch.dtype) -> dict[str, DiffusionPipeline]:
         if not hasattr(diffusers, name):
             raise ModelUnloadable(f"The model {model.name} names a scheduler that diffusers has not: {name}.")
     try:
-        pipeline = DiffusionPipeline.from_pretrained(
-            model.source, revision=model.revision, dtype=dtype, use_safetensors=True
-        )
+        with kept_to_this_thread():
+            pipeline = DiffusionPipeline.from_pretrained(
+                model.source, revision=model.revision, dtype=dtype, use_safetensors=True
+            )
     except Exception as error:  # besides OSError and ValueError, a folder at fault raises what its libraries choose
         raise ModelUnloadable(f"The model {model.name} cannot be loaded from {model.source}: {error}") from error
     pipelines = {name: _with_scheduler(pipeline, name, dtype) for name in model.schedulers}
