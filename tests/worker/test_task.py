@@ -73,7 +73,7 @@ def engine(pipeline: Pipeline) -> Iterator[Engine]:
 
 @pytest.fixture
 def workbench(engine: Engine, pipeline: Pipeline, tmp_path: Path) -> Workbench:
-    model: Any = WarmModel({"DDIMScheduler": pipeline}, engine, 0, 0.0, PromptReader(pipeline, "mini"), None)
+    model: Any = WarmModel({"DDIMScheduler": pipeline}, engine, 0, 0, 0.0, PromptReader(pipeline, "mini"), None)
     loaded: Any = SimpleNamespace(bytes=0, warm=lambda: model)
     return Workbench(engine, WarmModels(lambda _name: loaded), Storage(tmp_path.as_uri()))
 

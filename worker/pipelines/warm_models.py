@@ -27,9 +27,16 @@ class WarmModels:
     waits for the model, one model at a time; the runs of the others go on.
     """
 
-    def __init__(self, load: Callable[[str], LoadedModel], memory: float = float("inf")) -> None:
+    def __init__(
+        self,
+        load: Callable[[str], LoadedModel],
+        memory: float = float("inf"),
+        limit_runs: Callable[[int], None] = lambda _bytes: None,
+    ) -> None:
+        """Tells `limit_runs`, which may wait for some to end, what runs may have together beside the weights."""
         self._load = load
         self.memory = memory
+        self._limit_runs = limit_runs
         self._warm: dict[str, WarmModel] = {}  # the least recently used first
         self._users: Counter[str] = Counter()  # those that wait for a model count
         self._loading: dict[str, Future[WarmModel]] = {}
@@ -104,8 +111,17 @@ class WarmModels:
     def _bring(self, name: str, sends_away: bool = True) -> WarmModel:
         loaded = self._load(name)
         self._make_room(name, loaded.bytes + self._working.get(name, 0), sends_away)
+        self._share_with_runs(loaded.bytes)
+        try:
+            model = self._warmed(name, loaded, sends_away)
+        finally:
+            self._share_with_runs()
+        logger.info("%s is warm: %.0f MiB.", name, model.bytes / MIB)
+        return model
+
+    def _warmed(self, name: str, loaded: LoadedModel, sends_away: bool) -> WarmModel:
         model = loaded.warm()
-        self._working[name] = model.bytes - loaded.bytes
+        self._working[name] = model.working_bytes
         try:
             self._make_room(name, model.bytes, sends_away)
         except ModelTooLarge:
@@ -113,8 +129,13 @@ class WarmModels:
             raise
         with self._changed:
             self._warm[name] = model
-        logger.info("%s is warm: %.0f MiB.", name, model.bytes / MIB)
         return model
+
+    def _share_with_runs(self, more_weights: int = 0) -> None:
+        with self._changed:
+            weights = more_weights + sum(model.weight_bytes for model in self._warm.values())
+        if self.memory != float("inf"):
+            self._limit_runs(int(self.memory - weights))
 
     def _make_room(self, name: str, needed: float, sends_away: bool) -> None:
         if needed > self.memory:

@@ -31,10 +31,15 @@ class WarmModel:
 
     pipelines: dict[str, DiffusionPipeline]
     engine: Engine
-    bytes: int  # of its weights, and of what two pictures needed beyond them
+    weight_bytes: int
+    working_bytes: int  # that two pictures needed beyond the weights
     pixel_bytes: float  # of what a run needs for each pixel of its pictures
     reader: PromptReader
     previewer: Previewer | None
+
+    @property
+    def bytes(self) -> int:
+        return self.weight_bytes + self.working_bytes
 
     def run_bytes(self, generation: Generation) -> int:
         """What a run is expected to need at its peak; nothing on a CPU, where it is not measured."""
@@ -115,7 +120,8 @@ class LoadedModel:
         return WarmModel(
             self.pipelines,
             self.engine,
-            self.bytes + two,
+            self.bytes,
+            two,
             max(0, two - one) / pixels,
             PromptReader(self.pipeline, self.model.name),
             self._previewer(trials, torch.cat([first, others]).cpu()),

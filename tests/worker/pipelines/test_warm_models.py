@@ -31,7 +31,8 @@ class Shop:
         self.loading, self.may_load = threading.Event(), threading.Event()
         self.may_load.set()
         self.size = LoadedModel.load(model, CPU, engine).bytes
-        self.models = WarmModels(self.load, room * self.size)
+        self.limits: list[float] = []
+        self.models = WarmModels(self.load, room * self.size, lambda limit: self.limits.append(limit / self.size))
 
     def load(self, name: str) -> LoadedModel:
         self.loads[name] += 1
@@ -179,6 +180,20 @@ def test_a_model_that_never_fits_is_refused_with_both_sizes(shop: Callable[[floa
 
     with pytest.raises(ModelTooLarge, match=r"The model a takes \d+ MiB of memory; there are \d+"):
         studio.develop("a")
+
+
+def test_runs_have_the_memory_that_weights_leave_them_from_before_a_model_is_placed(
+    shop: Callable[[float], Shop], tmp_path: Path
+) -> None:
+    studio = shop(2.5)
+    studio.sources["broken"] = str(tmp_path)
+
+    for name in ("a", "b", "c"):
+        studio.develop(name)
+    with pytest.raises(ModelUnloadable):
+        studio.develop("broken")
+
+    assert studio.limits == pytest.approx([1.5, 1.5, 0.5, 0.5, 0.5, 0.5], abs=0.01)
 
 
 def test_a_start_warms_the_models_that_fit_and_passes_over_those_at_fault(
