@@ -61,13 +61,11 @@ def _complaints(scene: Scene, redis: Redis, history: History) -> Iterator[str]:
 
 
 def _wrong_results(scene: Scene, redis: Redis, history: History) -> Iterator[str]:
-    for job_id in scene.admitted:
-        job = Job.fetch(job_id, connection=redis, serializer="json")
-        if job.get_status(refresh=False) == "finished":
-            result: Any = job.latest_result()
-            key = result.return_value["images"][0]["key"] if result else "nothing"
-            if key != f"{job_id}/{history.published[job_id][-1]}/0.png" or not picture_of(scene.folder, key).exists():
-                yield f"{job_id} shows {key}, and that is not the picture of the run that ended it"
+    for job_id in (each for each in scene.admitted if _status(redis, each) == "finished"):
+        result: Any = Job.fetch(job_id, connection=redis, serializer="json").latest_result()
+        key = result.return_value["images"][0]["key"] if result and result.return_value else "nothing"
+        if key != f"{job_id}/{history.published[job_id][-1]}/0.png" or not picture_of(scene.folder, key).exists():
+            yield f"{job_id} shows {key}, and that is not the picture of the run that ended it"
 
 
 async def _left_after_expiry(scene: Scene, redis: Redis) -> set[str]:

@@ -9,14 +9,14 @@ import worker.main
 from app.contract.settings import Settings
 from tests.chaos.history import STEPS
 from worker.queue import Claim
-from worker.task import Workbench, develop
+from worker.task import develop
 
 
 def main(name: str) -> None:
     settings = Settings()
     steps = os.open(settings.state_dir / STEPS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def noting(claim: Claim, workbench: Workbench) -> dict[str, Any]:
+    def noting(claim: Claim, *rest: Any, **options: Any) -> dict[str, Any]:
         report = claim.report
 
         def note(step: int, total_steps: int) -> None:
@@ -24,7 +24,7 @@ def main(name: str) -> None:
             report(step, total_steps)
 
         claim.report = note  # type: ignore[method-assign]
-        return develop(claim, workbench)
+        return develop(claim, *rest, **options)
 
     worker.main.develop = noting  # type: ignore[attr-defined]
     worker.main.main(settings, name)
