@@ -132,8 +132,11 @@ class QueueWorker(BaseWorker):
 
     def _enter(self) -> None:
         self._said = self._announce().model_dump_json() if self._announce else ""
+        was_away, self._reap_at = self._reap_at > 0, self._after_the_others()  # as if Redis were away, until it answers
         super()._set_ip_address(self.connection)
-        self._ledger.reap(renews=False)  # a predecessor of this name: under our lease its jobs would pass for alive
+        if not was_away:
+            self._ledger.reap(renews=False)  # a predecessor of this name: under our lease its jobs would pass for alive
+            self._reap_at = 0.0
         if not self.connection.exists(names.lease_key(self.name)):
             self.connection.delete(self.key)
         self.register_birth()
@@ -147,11 +150,15 @@ class QueueWorker(BaseWorker):
                 self._tend()
                 self._claim()
             except RedisError as error:
-                self._reap_at = time.monotonic() + 1.5 * self._lease_s  # first the others renew what ran out meanwhile
+                self._reap_at = self._after_the_others()
                 self._wait(patience.next_wait_s(error))
             else:
                 patience.reset()
                 self._wait(POLL_S)
+
+    def _after_the_others(self) -> float:
+        """When to reap after an outage: the living have renewed by then what ran out meanwhile."""
+        return time.monotonic() + 1.5 * self._lease_s
 
     def _claim(self) -> None:
         in_flight = list(self.claims.values())

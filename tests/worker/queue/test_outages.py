@@ -42,6 +42,7 @@ def test_workers_do_not_take_each_others_jobs_after_an_outage(
     eventually(lambda: len(studio.seen) == 4)
 
     own_redis.kill()
+    start_worker(studio.develop)  # the first to come back, as it may be
     time.sleep(1.0)  # longer than the lease
     own_redis.start()
     time.sleep(1.5)  # time enough to reap
