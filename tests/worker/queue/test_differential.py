@@ -98,12 +98,12 @@ def snapshot(redis: Redis) -> dict[str, Any]:
         key.decode() + aspect: value
         for key, kind in kinds.items()
         if kind != b"string"
-        for aspect, value in (("", read[kind](key)), (" expires", round(client.ttl(key), -1)))
+        for aspect, value in (("", read[kind](key)), (" expires", round(client.ttl(key), -2)))
     }
 
 
 def soon(moment: float) -> float:
-    return round(moment - time.time(), -1)
+    return round(moment - time.time(), -2)
 
 
 def stable(fields: dict[bytes, bytes]) -> dict[str, Any]:
