@@ -23,6 +23,7 @@ MAY_REMAIN = re.compile(  # beside the ended jobs' records and results
 )
 MAY_STAY = re.compile(r"rq:queues|rq:worker:[\w-]+")  # the last one's is of the worker that has tidied up
 PATIENCE_S = 5.0
+REGISTRIES = tuple(f"rq:{ended}:darkroom-mini" for ended in ENDED)
 
 
 async def judge(scene: Scene, case: str, faults: str) -> Verdict:
@@ -79,7 +80,7 @@ async def _left_after_expiry(scene: Scene, redis: Redis) -> set[str]:
             client.zadd(key, {member: score - RETENTION_S - 1 for member, score in scores})
     scene.start_workers(1)
     until = time.monotonic() + PATIENCE_S
-    while client.exists("rq:finished:darkroom-mini", "rq:failed:darkroom-mini") and time.monotonic() < until:
+    while client.exists(*REGISTRIES) and time.monotonic() < until:
         await asyncio.sleep(LOOK_AGAIN_S)
     await scene.stop_workers()
     return {key for key in _keys(redis) if not MAY_STAY.fullmatch(key)}

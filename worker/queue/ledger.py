@@ -20,6 +20,7 @@ from worker.queue.claim import DEATHS_ALONE, DEATHS_MAX, Claim
 SCRIPTS = Path(__file__).with_name("scripts")
 WORKER_PREFIX = "darkroom-"  # only workers of such a name keep a lease, so only they are reaped
 FAR_FUTURE_S = 10 * 365 * 86_400
+CANCELED_AT_ONCE = 1_000
 REMEMBERED_S = DEFAULT_WORKER_TTL + 60  # as rq
 
 Commands = list[bytes | int]  # for FENCE: each command as the number of its words and its words
@@ -101,6 +102,18 @@ class Ledger:
             [*prefixes, names.WAKE_CHANNEL, utcformat(now()), self._lease_ms if renews else 0],
         )
         return [job_id.decode() for job_id in reaped]
+
+    def forget_canceled(self) -> None:
+        """Drops the oldest canceled jobs whose records have expired: rq trims every registry but this one."""
+        for queue in self._queues:
+            registry = queue.canceled_job_registry
+            oldest = cast(list[bytes], self._connection.zrange(registry.key, 0, CANCELED_AT_ONCE - 1))
+            with self._connection.pipeline(transaction=False) as pipeline:
+                for job_id in oldest:
+                    pipeline.exists(Job.key_for(job_id.decode()))
+                gone = [job_id for job_id, is_kept in zip(oldest, pipeline.execute(), strict=True) if not is_kept]
+            if gone:
+                self._connection.zrem(registry.key, *gone)
 
     def leave(self) -> None:
         """Ends the lease: what is still claimed is anybody's."""

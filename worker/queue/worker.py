@@ -181,6 +181,7 @@ class QueueWorker(BaseWorker):
                 rq_queue.finished_job_registry.cleanup()
                 rq_queue.failed_job_registry.cleanup()
                 worker_registration.clean_worker_registry(rq_queue)
+            self._ledger.forget_canceled()
 
     def _start(self, claim: Claim) -> None:
         self.claims[claim.execution_id] = claim

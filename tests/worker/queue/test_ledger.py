@@ -236,3 +236,14 @@ def test_rqs_own_clean_up_leaves_running_jobs_alone(front: Front, redis: Redis, 
     Queue(MINI, connection=redis, serializer="json").started_job_registry.cleanup()
 
     assert front.find(job_id).status is JobStatus.RUNNING
+
+
+def test_canceled_jobs_are_forgotten_with_their_records(front: Front, redis: Redis, hand: Hands) -> None:
+    expired, kept = front.admit(), front.admit()
+    for job_id in (expired, kept):
+        front.cancel(job_id)
+    redis.delete(Job.key_for(expired))
+
+    hand().ledger.forget_canceled()
+
+    assert Queue(MINI, connection=redis).canceled_job_registry.get_job_ids() == [kept]
