@@ -34,7 +34,13 @@ async def workers_are_paused(scene: Scene, form: Form) -> Verdict:
 
 async def _jobs(scene: Scene, form: Form) -> None:
     scene.start_workers(WORKERS)
-    await asyncio.gather(scene.admit(form.jobs, step_s=STEP_S), scene.watch(form.jobs, form.patience_s))
+    submitting, watching = scene.admit(form.jobs, step_s=STEP_S), scene.watch(form.jobs, form.patience_s)
+    await asyncio.gather(submitting, watching, _cancel_some(scene, form))
+
+
+async def _cancel_some(scene: Scene, form: Form) -> None:
+    async for _ in scene.at_random(form.jobs // 30, form.jobs):
+        await scene.cancel(scene.chance.choice(scene.admitted))
 
 
 async def _kill_workers(scene: Scene, form: Form) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.contract.catalogue import Catalogue
-from app.contract.errors import RedisUnavailable
+from app.contract.errors import JobNotFound, RedisUnavailable
 from app.contract.generation import GenerationRequest
 from app.contract.job_store import JobStore
 from app.contract.settings import Settings
@@ -117,6 +117,11 @@ class Scene:
         async with self.store() as store:
             await asyncio.gather(*(client(store) for _ in range(CLIENTS)))
         return new
+
+    async def cancel(self, job_id: str) -> None:
+        async with self.store() as store:
+            with suppress(JobNotFound):  # it is still to be admitted
+                await _until_redis_answers(partial(store.cancel, job_id))
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[JobStore]:
