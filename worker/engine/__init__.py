@@ -15,18 +15,20 @@ that is always the same.
 
 The rules:
 1. Whether two calls fit is computed from the calls: the method, the arguments' structure, dtypes, shapes beyond
-   dimension 0, the values of all that is no row, and the adapters. Nothing here knows a model's arguments by name.
+   dimension 0, and the values of all that is no row. Nothing here knows a model's arguments by name. A call that lacks
+   an optional argument made of rows may get zeros for it, if the check (3) finds that they do nothing.
 2. Only what can be compared is stacked. An argument or a result of unknown kind makes its call a lone one.
 3. The first meeting of a kind is checked against lone answers, and where they differ the kind is never stacked again.
 4. A batch that fails is answered again one by one, so only the culprit's run fails; out of memory, in halves.
 5. Runs share weights and nothing else: each has its own pipeline object and schedulers. A pipeline that changes a
    shared module while it runs is noticed before the change meets a forward pass, and runs exclusively from then on.
-6. The hub has no clock, thread, lock or I/O. The engine has the one thread; torch's thread state (gradients off) is
-   set once, where it starts.
-7. A run ends early by `Aborted` thrown into its greenlet where it is parked: cancelled, past its deadline, closed.
+6. Equal lookups (calls with nothing but integers, such as a text's tokens) are answered once and remembered.
+7. The hub has no clock, thread or I/O. The engine has the one thread; torch's thread state (gradients off) is
+   set once, where it starts. The global random generators are each run's own while it has the thread.
+8. A run ends early by `Aborted` thrown into its greenlet where it is parked: cancelled, past its deadline, closed.
 """
 
-from worker.engine.call import Adapters
+from worker.engine.call import Adapters, worn
 from worker.engine.engine import Engine
 from worker.engine.errors import DeadlinePassed, EngineClosed, EngineError, ModuleInUse, NotAdopted, SharedModuleChanged
 from worker.engine.stats import EngineStats, ModuleStats, NeverStacked
@@ -45,4 +47,5 @@ __all__ = [
     "NotAdopted",
     "OnStep",
     "SharedModuleChanged",
+    "worn",
 ]

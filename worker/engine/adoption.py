@@ -1,7 +1,7 @@
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -35,21 +35,32 @@ class Method:
         self.module = fingerprint.module
         self.original = original
         self._fingerprint = fingerprint
+        self.is_of_pictures = original.__name__ != REROUTED[0]
         self.number = next(_numbers)  # stands for the method in signatures, which outlive it
+        self.answered_at = 0  # the hub's latest batch of it
         self.calls = self.forwards = self.rows = 0
         self._signature = inspect.signature(original)
         self._defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
+
+    @property
+    def stamp(self) -> Hashable:
+        """Changes with what the module computes."""
+        return self._fingerprint.stamp
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with self._fingerprint.absorbing():
             return self.original(*args, **kwargs)
 
-    def normalise(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Writes equal calls equally: arguments in the method's own order, those left that have their default."""
-        bound = self._signature.bind(*args, **kwargs)
-        given = {name: value for name, value in bound.arguments.items() if value is not self._defaults[name]}
-        bound.arguments = given
-        return bound.args, bound.kwargs
+    def named(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        """Writes equal calls equally: the arguments by their names, without those that have their default."""
+        arguments = self._signature.bind(*args, **kwargs).arguments
+        return {name: value for name, value in arguments.items() if value is not self._defaults[name]}
+
+    def call_named(self, arguments: dict[str, Any]) -> Any:
+        """Executes the method with arguments by their names."""
+        ordered = {name: arguments[name] for name in self._defaults if name in arguments}
+        bound = inspect.BoundArguments(self._signature, ordered)
+        return self(*bound.args, **bound.kwargs)
 
 
 class Adoption:

@@ -1,11 +1,12 @@
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from worker.engine.adoption import Method
-from worker.engine.call import Call, answer_stacked
+from worker.engine.call import Call, answer_stacked, widest_of
+from worker.engine.memo import Memo
 from worker.engine.run import Answer, forget_tensors
 from worker.engine.stacking import CannotSplit, flatten, split, tensors_of
 from worker.engine.stats import NeverStacked
@@ -20,15 +21,32 @@ class Answering:
     Stacking is believed only once a first meeting was seen to give what the lone answers give.
     """
 
-    def __init__(self, max_rows: int) -> None:
+    def __init__(self, max_rows: int, max_pictures: int, alive: Callable[[], None]) -> None:
         self.max_rows = max_rows
+        self.max_pictures = max_pictures
         self.never_stacked: set[NeverStacked] = set()
-        self._agreed: set[frozenset[Hashable]] = set()
+        self._agreed: set[Hashable] = set()
         self._refused: set[Hashable] = set()
         self._inert: set[Hashable] = set()
         self._limits: dict[Hashable, int] = {}
+        self._memo = Memo()
+        self._alive = alive
 
-    def group(self, call: Call) -> Hashable:
+    def join(self, one: Call, other: Call) -> Call | None:
+        """Returns the wider of two calls if they may be stacked, else None."""
+        if (
+            one.method is not other.method
+            or (key := self._group(one)) is None
+            or (key_of_other := self._group(other)) is None
+        ):
+            return None
+        if key == key_of_other:
+            return one
+        narrow, wide = (one, other) if len(one.arguments) < len(other.arguments) else (other, one)
+        is_open = self._refused.isdisjoint((narrow.loose, wide.loose, (narrow.loose, wide.loose)))
+        return wide if is_open and narrow.lacks_only_rows_of(wide) else None
+
+    def _group(self, call: Call) -> Hashable:
         """Returns what is equal for calls that may be stacked, or None for a call to be answered alone."""
         if call.alone_because:
             self._note(call, call.alone_because)
@@ -39,11 +57,19 @@ class Answering:
 
     def row_limit(self, call: Call) -> int:
         """Returns how many rows one forward pass of this kind may have."""
-        return self._limits.get(call.loose, self.max_rows)
+        limit = self.max_pictures if call.method.is_of_pictures else self.max_rows
+        return min(limit, self._limits.get(call.loose, limit))
+
+    def forget(self) -> None:
+        """Frees what is remembered of earlier answers; any thread may ask for it."""
+        self._memo = Memo()
 
     def answer(self, calls: Sequence[Call]) -> list[Answer]:
         """Answers a batch, each call by its rows; a call that fails on its own is answered with its error."""
-        calls[0].method.calls += len(calls)
+        first = calls[0]
+        first.method.calls += len(calls)
+        if first.is_lookup and not first.method.module.training:
+            return self._memo.answer(calls, self._answer)
         return self._answer(calls)
 
     def _answer(self, calls: Sequence[Call]) -> list[Answer]:
@@ -52,6 +78,7 @@ class Answering:
         try:
             stacked = self._answer_stacked(calls)
         except torch.OutOfMemoryError:
+            self.forget()
             stacked = None
         except Exception as error:  # a module may raise anything, and only the culprit's run must fail
             return self._answer_apart(calls, error)
@@ -75,7 +102,7 @@ class Answering:
     def _answer_stacked(self, calls: Sequence[Call]) -> list[Answer]:
         rows = [call.rows for call in calls]
         self._count(calls[0].method, sum(rows))
-        return [Answer(part) for part in split(answer_stacked(calls), rows, calls[0].listed > 0)]
+        return [Answer(part) for part in split(answer_stacked(calls, widest_of(calls)), rows, calls[0].listed > 0)]
 
     def _answer_apart(self, calls: Sequence[Call], error: Exception) -> list[Answer]:
         answers = [self._answer_alone(call) for call in calls]
@@ -90,7 +117,8 @@ class Answering:
 
     def _check(self, calls: Sequence[Call], stacked: list[Answer]) -> list[Answer]:
         """Compares the first answers of a meeting with the lone ones, which are used where they differ."""
-        meeting = frozenset(call.exact for call in calls)
+        # Who wears which adapters is left out: their sum over the rows is the same code for all.
+        meeting = frozenset((call.exact, call.adapters is None) for call in calls)
         if meeting in self._agreed:
             return stacked
         before = _versions(calls)
@@ -104,12 +132,30 @@ class Answering:
         if not all(_agree(one.result, other) for one, other in zip(stacked, results, strict=True)):
             self._refuse_meeting(calls, "stacked answers differ from lone ones")
             return alone
+        if not self._are_zeros_neutral(calls, results):
+            self._refuse_meeting(calls, "zeros for an argument that it lacks change the answer")
+            return alone
         # Calls with one and the same answer prove nothing: what mixes rows would show only in different ones.
         if not all(_agree(results[0], result, times=4) for result in results[1:]):
             self._agreed.add(meeting)
         return stacked
 
+    def _are_zeros_neutral(self, calls: Sequence[Call], alone: Sequence[Any]) -> bool:
+        """Whether calls that lack an argument of the widest get the very same answer with zeros for it."""
+        widest = widest_of(calls)
+        for call, result in zip(calls, alone, strict=True):
+            if len(call.arguments) < len(widest.arguments):
+                self._count(call.method, call.rows)
+                if not _agree(answer_stacked([call], widest), result, times=0):
+                    return False
+        return True
+
     def _refuse_meeting(self, calls: Sequence[Call], reason: str) -> None:
+        widest = widest_of(calls)
+        filled = {(call.loose, widest.loose) for call in calls if len(call.arguments) < len(widest.arguments)}
+        if filled:
+            self._refused |= filled
+            return
         is_mixed = len({call.exact for call in calls}) > 1
         self._refused.add(calls[0].loose if is_mixed else calls[0].exact)
         self._note(calls[0], f"{reason} (mixed)" if is_mixed else reason)
@@ -118,6 +164,7 @@ class Answering:
         self.never_stacked.add(NeverStacked(call.method.model, call.method.name, reason))
 
     def _count(self, method: Method, rows: int) -> None:
+        self._alive()
         method.forwards += 1
         method.rows += rows
 

@@ -1,12 +1,13 @@
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.engine.digest import digest
-from worker.engine.stacking import Kind, describe, flatten, listed_rows, rebuild, stack
+from worker.engine.stacking import Kind, describe, flatten, listed_rows, rebuild, stack, tensors_of
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Method
@@ -15,14 +16,18 @@ PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
 # Numbers that are exact in each other's stead: schedulers disagree on the type of a timestep.
 NUMBERS = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 
+# What a run's rows wear while modules answer them, such as LoRA weights: the engine passes it on and knows no more.
+Adapters: TypeAlias = Hashable
+# One for each argument: its name, structure and what its leaves must have in common.
+Terms: TypeAlias = frozenset[Hashable]
 
-class Adapters(Protocol):
-    """What a module wears while it answers a run's calls, such as LoRA weights; equal ones have the same effect."""
 
-    def __hash__(self) -> int: ...
+_worn: ContextVar[Sequence[tuple[Adapters | None, int]]] = ContextVar("worn", default=())
 
-    def worn_by(self, module: nn.Module) -> AbstractContextManager[Any]:
-        """Equips a module inside the context, and leaves it as it was."""
+
+def worn() -> Sequence[tuple[Adapters | None, int]]:
+    """Returns whose rows the present forward pass has, in their order: a run's adapters, and how many rows."""
+    return _worn.get()
 
 
 class Call:
@@ -30,7 +35,7 @@ class Call:
 
     `exact` says which calls may be stacked with this one; `loose` is the same but for the number type of
     per-row numbers, such as timesteps, and for the sizes of tensors in lists. Both are None when it must be answered
-    alone: `alone_because` says why.
+    alone: `alone_because` says why. A lookup has only integers for tensors, such as the tokens of a text.
     """
 
     def __init__(
@@ -40,21 +45,26 @@ class Call:
         self.adapters = adapters
         self.args = args
         self.kwargs = kwargs
-        self.leaves: list[Any] = []
-        arguments = method.normalise(args, kwargs)
+        self.parked_at = 0  # the number of batches that the hub had answered then
+        arguments = method.named(args, kwargs)
         self.listed = listed_rows(arguments)
-        self.structure = flatten(arguments, self.leaves, self.listed)
+        self.arguments = {name: Argument(value, self.listed) for name, value in arguments.items()}
+        self.leaves = [leaf for argument in self.arguments.values() for leaf in argument.leaves]
         first = (leaf.shape[0] for leaf in self.leaves if isinstance(leaf, Tensor) and leaf.ndim)
         self.rows = self.listed or next(first, 0)
         self.generators = [leaf for leaf in self.leaves if isinstance(leaf, torch.Generator)]
-        self.kinds = [_kind(leaf, self.rows) for leaf in self.leaves]
         self.alone_because = self._foreign()
-        self.exact: Hashable = None
-        self.loose: Hashable = None
+        self.is_lookup = not self.alone_because and not self.generators and not any(map(_is_floating, self.leaves))
+        self.exact: tuple[int, Terms] | None = None
+        self.loose: tuple[int, Terms] | None = None
         if not self.alone_because:
-            parts = [_part(leaf, kind) for leaf, kind in zip(self.leaves, self.kinds, strict=True)]
-            self.exact = (method.number, adapters, self.structure, *parts)
-            self.loose = (method.number, adapters, self.structure, *map(_loosened, parts))
+            exact = {name: argument.parts(self.rows) for name, argument in self.arguments.items()}
+            loose = {name: tuple(map(_loosened, parts)) for name, parts in exact.items()}
+            self.exact = method.number, self._terms(exact)
+            self.loose = method.number, self._terms(loose)
+
+    def _terms(self, parts: Mapping[str, Hashable]) -> Terms:
+        return frozenset((name, self.arguments[name].structure, parts[name]) for name in parts)
 
     def _foreign(self) -> str | None:
         if not self.rows:
@@ -64,20 +74,67 @@ class Call:
 
     def answer(self) -> Any:
         """Runs the forward pass for this call alone, with the very arguments it was made with."""
-        with self.dressing():
+        with _wearing([self]):
             return self.method(*self.args, **self.kwargs)
 
-    def dressing(self) -> AbstractContextManager[Any]:
-        return self.adapters.worn_by(self.method.module) if self.adapters else nullcontext()
+    def lacks_only_rows_of(self, wider: "Call") -> bool:
+        """Whether this call would be like a wider one if it had zeros for the tensors of some optional arguments."""
+        if not self.loose or not wider.loose or self.method is not wider.method or not self.loose[1] < wider.loose[1]:
+            return False
+        more = [argument for name, argument in wider.arguments.items() if name not in self.arguments]
+        leaves = [leaf for argument in more for leaf in argument.leaves]
+        return all(_is_floating(leaf) and leaf.ndim and leaf.shape[0] == wider.rows for leaf in leaves)
+
+    def leaves_like(self, wider: "Call") -> Iterator[Any]:
+        """Yields this call's leaves in the order of a wider one's, with zeros where it has none."""
+        for name, argument in wider.arguments.items():
+            if name in self.arguments:
+                yield from self.arguments[name].leaves
+            else:
+                yield from (leaf.new_zeros(self.rows, *leaf.shape[1:]) for leaf in argument.leaves)
 
 
-def answer_stacked(calls: Sequence[Call]) -> Any:
-    """Runs one forward pass for calls that fit together; the rows of its result are in their order."""
-    first = calls[0]
-    leaves = stack([call.leaves for call in calls], first.kinds, [call.rows for call in calls])
-    args, kwargs = rebuild(first.structure, iter(leaves))
-    with first.dressing():
-        return first.method(*args, **kwargs)
+class Argument:
+    """One argument of a call, taken apart."""
+
+    def __init__(self, value: Any, listed: int) -> None:
+        self.leaves: list[Any] = []
+        self.structure = flatten(value, self.leaves, listed)
+
+    def kinds(self, rows: int) -> list[Kind]:
+        return [_kind(leaf, rows) for leaf in self.leaves]
+
+    def parts(self, rows: int) -> tuple[Any, ...]:
+        return tuple(map(_part, self.leaves, self.kinds(rows)))
+
+
+def widest_of(calls: Sequence[Call]) -> Call:
+    return max(calls, key=lambda call: len(call.arguments))
+
+
+def answer_stacked(calls: Sequence[Call], widest: Call) -> Any:
+    """Runs one forward pass for calls that fit together; the rows of its result are in their order.
+
+    Each call has zeros for the arguments that it lacks and the widest has.
+    """
+    kinds = [kind for argument in widest.arguments.values() for kind in argument.kinds(widest.rows)]
+    leaves = iter(stack([[*call.leaves_like(widest)] for call in calls], kinds, [call.rows for call in calls]))
+    arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
+    with _wearing(calls):
+        return widest.method.call_named(arguments)
+
+
+@contextmanager
+def _wearing(calls: Sequence[Call]) -> Iterator[None]:
+    token = _worn.set([(call.adapters, call.rows) for call in calls])
+    try:
+        yield
+    finally:
+        _worn.reset(token)
+
+
+def _is_floating(leaf: Any) -> bool:
+    return any(tensor.dtype.is_floating_point or tensor.dtype.is_complex for tensor in tensors_of(leaf))
 
 
 def _is_comparable(leaf: Any) -> bool:
@@ -97,7 +154,7 @@ def _kind(leaf: Any, rows: int) -> Kind:
 
 
 def _part(leaf: Any, kind: Kind) -> tuple[Any, ...]:
-    """Returns one argument's part of the signature."""
+    """Returns one leaf's part of the signature."""
     if kind is Kind.SCALAR:
         return kind, leaf.dtype, ()
     if kind is Kind.ROWS:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import torch
 
+from worker.engine.admission import Admission
 from worker.engine.adoption import Adoption, modules_of
 from worker.engine.call import Adapters
 from worker.engine.errors import DeadlinePassed, EngineClosed, ModuleInUse, NotAdopted
@@ -17,15 +18,27 @@ from worker.engine.steps import OnStep
 
 
 class Engine:
-    """The one thread that owns the device: it runs any number of pipeline calls at once, in common forward passes."""
+    """The one thread that owns the device: it runs any number of pipeline calls at once, in common forward passes.
 
-    def __init__(self, max_rows: int = 16, device: torch.device | str | None = None) -> None:
-        self._hub = Hub(max_rows)
+    No forward pass has more than `max_rows` rows, none of `decode` and `encode` more than `max_pictures`. The runs in
+    flight have at most `memory` bytes together, by what was said of each when it was submitted; others wait.
+    """
+
+    def __init__(
+        self,
+        max_rows: int = 16,
+        device: torch.device | str | None = None,
+        max_pictures: int = 4,
+        memory: int | None = None,
+    ) -> None:
+        self._hub = Hub(max_rows, max_pictures, self._live)
+        self._admission = Admission(memory)
         self._device = torch.device(device) if device else None
         self._adoptions: tuple[Adoption, ...] = ()
         self._in_flight: dict[Run, None] = {}
         self._arrived: list[Run] = []
         self._is_closed = False
+        self._alive_at: float | None = None  # when the thread last got on with something; None while it has nothing
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
@@ -54,6 +67,7 @@ class Engine:
                 if adoption.module in modules:
                     adoption.release()
             self._adoptions = tuple(adoption for adoption in self._adoptions if adoption.module not in modules)
+        self._hub.answering.forget()
 
     def submit(
         self,
@@ -63,19 +77,25 @@ class Engine:
         on_step: OnStep | None = None,
         deadline: float | None = None,
         adapters: Adapters | None = None,
+        priority: int = 0,
+        memory: int = 0,
         **arguments: Any,
     ) -> "Future[Any]":
         """Starts `pipeline(**arguments)` and returns the future of what that returns.
 
         `on_step(step, total, latents)` is called in the engine's thread after each step, counted from 1; it must be
-        quick, and an error in it fails the run. `deadline` is in seconds from now. `adapters` are what the modules
-        wear for this run. The future can be cancelled until it is done, and stays pending until then.
+        quick, and an error in it fails the run. `deadline` is in seconds from now. `adapters` are what the run's rows
+        wear (see `worn`). A higher `priority` is stepped first. `memory` is what the run needs, in bytes. The future
+        can be cancelled until it is done, and stays pending until then.
         """
+        self._require_open()
         until = float("inf") if deadline is None else time.monotonic() + deadline
+        adoptions = self._adoptions_of(pipeline)
+        run = Run(pipeline, arguments, adoptions, on_step, until, adapters, priority, memory)
         with self._changed:
-            if self._is_closed:
-                raise EngineClosed("The engine is closed.")
-            run = Run(pipeline, arguments, self._adoptions_of(pipeline), on_step, until, adapters)
+            self._require_open()
+            if not adoptions.issubset(self._adoptions):
+                raise NotAdopted(f"{type(pipeline).__name__} was released while it was submitted.")
             self._in_flight[run] = None
             self._arrived.append(run)
             self._changed.notify_all()
@@ -85,6 +105,12 @@ class Engine:
     def runs(self) -> int:
         """The number of runs in flight."""
         return len(self._in_flight)
+
+    @property
+    def stalled_s(self) -> float:
+        """The seconds for which the engine has not got on though it had something to do, as in a hung forward pass."""
+        alive_at = self._alive_at
+        return 0.0 if alive_at is None else time.monotonic() - alive_at
 
     def stats(self) -> EngineStats:
         """Returns the present figures; never waits for a forward pass."""
@@ -122,6 +148,10 @@ class Engine:
             self.drain()
         self.close()
 
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise EngineClosed("The engine is closed.")
+
     def _free_name(self, model: str, paths: set[str]) -> str:
         taken = {(adoption.model, adoption.name) for adoption in self._adoptions}
         names = (model if number == 1 else f"{model}-{number}" for number in range(1, len(taken) + 2))
@@ -141,26 +171,40 @@ class Engine:
         with torch.no_grad():
             try:
                 while self._welcome():
+                    self._live()
                     self._settle(self._abort_where_due())
+                    self._begin()
                     self._settle(self._hub.advance())
             finally:
                 self._abandon()
 
     def _welcome(self) -> bool:
-        """Admits what has arrived, sleeping while there is nothing to do; returns False when the engine is closed."""
+        """Takes in what has arrived, sleeping while there is nothing to do; returns False when the engine is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self._arrived or self._hub.runs)
+            if not self._in_flight:
+                self._alive_at = None
+            self._changed.wait_for(lambda: self._is_closed or self._in_flight)
             arrived, self._arrived = self._arrived, []
-        for run in arrived:
-            self._hub.admit(run)
+        self._admission.add(arrived)
         return not self._is_closed
 
+    def _live(self) -> None:
+        self._alive_at = time.monotonic()
+
+    def _begin(self) -> None:
+        for run in self._admission.admit(self._hub.runs):
+            self._hub.admit(run)
+
     def _abort_where_due(self) -> list[Run]:
-        now = time.monotonic()
-        due = [run for run in self._hub.runs if run.deadline <= now or run.future.cancelled()]
-        for run in due:
-            self._hub.abort(run, DeadlinePassed("The run was not done within its deadline."))
-        return due
+        now, passed = time.monotonic(), DeadlinePassed("The run was not done within its deadline.")
+        waiting = [run for run in self._admission.waiting if _is_due(run, now)]
+        for run in waiting:
+            self._admission.drop(run)
+            run.abort(passed)
+        begun = [run for run in self._hub.runs if _is_due(run, now)]
+        for run in begun:
+            self._hub.abort(run, passed)
+        return waiting + begun
 
     def _settle(self, ended: Sequence[Run]) -> None:
         with self._changed:
@@ -181,3 +225,8 @@ class Engine:
             if not run.has_ended:  # it was never admitted
                 run.abort(closed)
         self._settle([*self._in_flight])
+        self._alive_at = None
+
+
+def _is_due(run: Run, now: float) -> bool:
+    return run.deadline <= now or run.future.cancelled()

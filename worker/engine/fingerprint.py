@@ -21,6 +21,7 @@ class Fingerprint:
     def take(self) -> None:
         """Makes the module's present state the one to hold."""
         parts = list(self.module.modules())
+        self._stamp: int | None = None
         self._is_training = self.module.training
         self._processors: list[tuple[Any, Any]] = [
             (part, part.processor) for part in parts if "processor" in vars(part) or "processor" in part._modules
@@ -30,6 +31,21 @@ class Fingerprint:
         self._counts = self._count_hooks()
         self._scales = [vars(part)["scaling"] for part in parts if isinstance(vars(part).get("scaling"), dict)]
         self._held_scales = [dict(scales) for scales in self._scales]
+
+    @property
+    def stamp(self) -> int:
+        """Changes with the module's weights and settings, as far as they could when the state was taken."""
+        if self._stamp is None:
+            tensors = [*self.module.parameters(), *self.module.buffers()]
+            weights = [
+                (id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors if not tensor.is_inference()
+            ]
+            settings = [
+                repr({name: value for name, value in vars(part).items() if _is_plain(value)})
+                for part in self.module.modules()
+            ]
+            self._stamp = hash((*weights, *settings))
+        return self._stamp
 
     def is_changed(self) -> bool:
         return (
@@ -64,3 +80,11 @@ class Fingerprint:
 
     def _count_hooks(self) -> list[int]:
         return [*map(len, self._hooks)]
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple, set)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return isinstance(value, (bool, int, float, str, type(None)))

@@ -1,23 +1,39 @@
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from worker.engine.call import Call
 from worker.engine.run import Run
 
+PATIENCE = 8  # batches that one step of priority is worth: a call that waits longer than that goes first
 
-def choose(parked: Sequence[Call], group: Callable[[Call], Hashable], row_limit: Callable[[Call], int]) -> list[Call]:
-    """Returns the next batch: the oldest call, and those behind it that fit, oldest first, up to the row limit.
 
-    Every call becomes the oldest in time, so none starves. `group` is None for a call to be answered alone.
+def choose(
+    parked: Sequence[Call], join: Callable[[Call, Call], Call | None], row_limit: Callable[[Call], int]
+) -> list[Call]:
+    """Returns the next batch: the first call, and those behind it that fit, in their order, up to the row limit.
+
+    `parked` is in the order of `by_turn`. `join` returns the wider of two calls, or None if they do not fit.
     """
-    oldest, *others = parked
-    batch, rows, key, limit = [oldest], oldest.rows, group(oldest), row_limit(oldest)
-    if key is None:
-        return batch
+    first, *others = parked
+    batch, rows, widest, limit = [first], first.rows, first, row_limit(first)
     for call in others:
-        if rows + call.rows <= limit and group(call) == key:
+        if rows + call.rows <= limit and (wider := join(widest, call)):
             batch.append(call)
-            rows += call.rows
+            rows, widest = rows + call.rows, wider
     return batch
+
+
+def by_turn(parked: Mapping[Call, Run]) -> list[Call]:
+    """Returns the parked calls in the order of their turn.
+
+    Lookups go first: they are short, and a run joins the others' next step the sooner. Then the methods take turns, so
+    that a queue of decodes holds up the denoiser for one of them and not for all. Among the calls of a method, those
+    of a higher priority go first, and otherwise the oldest; none starves.
+    """
+
+    def turn(call: Call) -> tuple[bool, int, int]:
+        return not call.is_lookup, call.method.answered_at, call.parked_at - PATIENCE * parked[call].priority
+
+    return sorted(parked, key=turn)
 
 
 def may_go_on(run: Run, runs: Sequence[Run], exclusive: Collection[Run], changing: Collection[Run]) -> bool:

@@ -10,6 +10,7 @@ from greenlet import getcurrent, greenlet
 from worker.engine.call import Adapters, Call
 from worker.engine.errors import Aborted
 from worker.engine.pipeline_copy import own_copy
+from worker.engine.randomness import branch_off, own
 from worker.engine.steps import OnStep, reporting
 
 if TYPE_CHECKING:
@@ -38,12 +39,16 @@ class Run:
         on_step: OnStep | None = None,
         deadline: float = float("inf"),
         adapters: Adapters | None = None,
+        priority: int = 0,
+        memory: int = 0,
     ) -> None:
         self.future: Future[Any] = Future()
         self.pipeline = pipeline
         self.adoptions = adoptions
         self.deadline = deadline
         self.adapters = adapters
+        self.priority = priority
+        self.memory = memory
         self.call: Call | None = None
         self.outcome = Answer()
         self.has_ended = False
@@ -53,6 +58,7 @@ class Run:
         self._greenlet: Any = None
         self._arguments = reporting(pipeline, arguments, on_step) if on_step else dict(arguments)
         self._thread_state: tuple[bool, ...] = ()
+        self._random = branch_off()
 
     @staticmethod
     def current() -> "Run | None":
@@ -81,11 +87,8 @@ class Run:
             self._thread_state = _thread_state()
             self._greenlet = greenlet(self._execute)
             self._greenlet.run_in_it = self
-            self._greenlet.switch()
-        elif answer.error:
-            self._greenlet.throw(answer.error)
-        else:
-            self._greenlet.switch(answer.result)
+        with own(self._random):
+            self._greenlet.throw(answer.error) if answer.error else self._greenlet.switch(answer.result)
 
     def abort(self, error: BaseException) -> None:
         """Ends the run with an error at the call where it is parked, and frees what it held."""
@@ -103,7 +106,7 @@ class Run:
         else:
             self.future.set_result(self.outcome.result)
 
-    def _execute(self) -> None:
+    def _execute(self, _nothing: Any) -> None:
         try:
             self._end(Answer(own_copy(self.pipeline)(**self._arguments)))
         except BaseException as error:  # nothing may leave the greenlet for the hub's loop

@@ -1,25 +1,18 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tests.worker.engine.small_pipelines import Room, Rows, Walk, sample
+from worker.engine import worn
 
 
-@dataclass(frozen=True)
-class Shift:
-    """An adapter: it adds to the bias of the module that wears it."""
+class Shifting(Rows):
+    """Adds to each row what it wears."""
 
-    by: float
-
-    @contextmanager
-    def worn_by(self, module: Any) -> Iterator[None]:
-        module.linear.bias += self.by
-        yield
-        module.linear.bias -= self.by
+    def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+        shifts = [torch.full((rows, 1), float(adapters or 0)) for adapters, rows in worn()]
+        return super().forward(sample, timestep, scale) + (torch.cat(shifts) if shifts else 0)
 
 
 def test_parked_calls_are_answered_by_one_forward_pass() -> None:
@@ -113,14 +106,13 @@ def test_calls_inside_a_block_that_changes_the_thread_are_not_parked() -> None:
     torch.testing.assert_close(plain.outcome.result, room.alone(sample=sample(0), steps=2))
 
 
-def test_runs_with_equal_adapters_share_a_forward_pass_and_the_others_wear_their_own() -> None:
-    room = Room(Rows())
-    adapters = [Shift(1.0), Shift(1.0), Shift(2.0), None]
-    runs = [room.admit(adapters=worn, sample=sample(seed), steps=2) for seed, worn in enumerate(adapters)]
+def test_runs_with_different_adapters_share_a_forward_pass_and_each_row_wears_its_own() -> None:
+    room = Room(Shifting())
+    adapters = [1.0, 2.0, None]
+    runs = [room.admit(adapters=worn, sample=sample(seed), steps=1) for seed, worn in enumerate(adapters)]
 
     results = room.develop(*runs)
 
-    assert room.module.seen == [2, 1, 1, 1, 1, 2, 1, 1]
-    for seed, (worn, result) in enumerate(zip(adapters, results, strict=True)):
-        with (worn or Shift(0.0)).worn_by(room.module):
-            torch.testing.assert_close(result, room.alone(sample=sample(seed), steps=2))
+    assert room.module.seen == [3, 1, 1, 1]
+    for seed, (worn_by_run, result) in enumerate(zip(adapters, results, strict=True)):
+        torch.testing.assert_close(result, room.alone(sample=sample(seed), steps=1) + (worn_by_run or 0.0))

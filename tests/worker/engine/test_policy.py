@@ -1,11 +1,9 @@
-from typing import Any
-
 import torch
 
 from tests.worker.engine.small_pipelines import Rows, Walk
 from worker.engine.adoption import Adoption
 from worker.engine.call import Call
-from worker.engine.policy import choose, may_go_on
+from worker.engine.policy import PATIENCE, by_turn, choose, may_go_on
 from worker.engine.run import Run
 
 ADOPTION = Adoption("model", "module", Rows())
@@ -21,14 +19,14 @@ def rows_of(batch: list[Call]) -> list[int]:
     return [call.rows for call in batch]
 
 
-def by_signature(call: Call) -> Any:
-    return call.exact
+def join(one: Call, other: Call) -> Call | None:
+    return one if one.exact == other.exact else None
 
 
 def test_the_oldest_call_is_answered_with_those_that_fit_it() -> None:
     parked = [call(1, scale=2.0), call(2), call(3, scale=2.0), call(4)]
 
-    batch = choose(parked, by_signature, lambda _: 16)
+    batch = choose(parked, join, lambda _: 16)
 
     assert rows_of(batch) == [1, 3]
 
@@ -36,39 +34,56 @@ def test_the_oldest_call_is_answered_with_those_that_fit_it() -> None:
 def test_rows_that_are_over_the_limit_wait_and_smaller_calls_pass_them() -> None:
     parked = [call(2), call(3), call(1), call(1)]
 
-    batch = choose(parked, by_signature, lambda _: 4)
+    batch = choose(parked, join, lambda _: 4)
 
     assert rows_of(batch) == [2, 1, 1]
 
 
 def test_a_call_with_more_rows_than_the_limit_is_answered_alone() -> None:
-    batch = choose([call(9), call(1)], by_signature, lambda _: 4)
+    batch = choose([call(9), call(1)], join, lambda _: 4)
 
     assert rows_of(batch) == [9]
 
 
 def test_a_call_without_a_group_is_answered_alone() -> None:
-    batch = choose([call(1), call(1)], lambda _: None, lambda _: 4)
+    batch = choose([call(1), call(1)], lambda _one, _other: None, lambda _: 4)
 
     assert rows_of(batch) == [1]
 
 
-def test_no_call_starves_among_those_that_come_again_and_again() -> None:
-    parked = [call(3, scale=2.0), call(1)] + [call(1) for _ in range(5)]
-    lonely = parked[0]
-    parked.append(parked.pop(0))
-
-    answered_after = 0
-    while lonely in parked:
-        batch = choose(parked, by_signature, lambda _: 3)
-        parked = [call for call in parked if call not in batch] + [call(1) for call_ in batch if call_ is not lonely]
-        answered_after += 1
-
-    assert answered_after <= 3
+def run(*adoptions: Adoption, priority: int = 0) -> Run:
+    return Run(Walk(Rows()), {}, frozenset(adoptions), priority=priority)
 
 
-def run(*adoptions: Adoption) -> Run:
-    return Run(Walk(Rows()), {}, frozenset(adoptions))
+def test_the_higher_priority_has_the_first_turn_and_age_decides_among_equals() -> None:
+    old, young, urgent = call(1), call(2), call(3)
+    old.parked_at, young.parked_at, urgent.parked_at = 1, 2, 3
+
+    turns = by_turn({young: run(), old: run(), urgent: run(priority=1)})
+
+    assert turns == [urgent, old, young]
+
+
+def test_a_call_that_many_batches_have_passed_has_its_turn_before_a_higher_priority() -> None:
+    starving, urgent = call(1), call(1)
+    urgent.parked_at = 2 * PATIENCE
+
+    turns = by_turn({urgent: run(priority=1), starving: run()})
+
+    assert turns == [starving, urgent]
+
+
+def test_lookups_go_first_and_the_other_methods_take_turns() -> None:
+    again, lookup, other = call(1), Call(METHOD, (torch.zeros(1, 3, dtype=torch.int64),), {}), call_of(OTHER)
+    METHOD.answered_at, OTHER.methods[0].answered_at = 5, 4
+
+    turns = by_turn({again: run(), other: run(priority=-1), lookup: run()})
+
+    assert turns == [lookup, other, again]
+
+
+def call_of(adoption: Adoption) -> Call:
+    return Call(adoption.methods[0], (torch.zeros(1, 3),), {})
 
 
 def test_runs_go_on_side_by_side_unless_one_is_exclusive() -> None:

@@ -1,0 +1,44 @@
+from collections.abc import Sequence
+
+from worker.engine.run import Run
+
+PATIENCE = 16  # runs that one sees admitted before it while it counts as one priority lower
+
+
+class Admission:
+    """Runs that have not begun, and the memory, in bytes, that those in flight may have together.
+
+    A run whose turn has come and that does not fit is waited for, so that a large one is not passed for ever.
+    """
+
+    def __init__(self, memory: int | None) -> None:
+        self._memory = memory
+        self._waiting: dict[Run, int] = {}  # and how many were admitted before it since it came
+
+    @property
+    def waiting(self) -> Sequence[Run]:
+        return [*self._waiting]
+
+    def add(self, runs: Sequence[Run]) -> None:
+        self._waiting.update(dict.fromkeys(runs, 0))
+
+    def drop(self, run: Run) -> None:
+        del self._waiting[run]
+
+    def admit(self, in_flight: Sequence[Run]) -> list[Run]:
+        """Takes out the runs that may begin beside those in flight; a lone one always may."""
+        admitted: list[Run] = []
+        while self._waiting:
+            run = max(self._waiting, key=lambda run: run.priority + self._waiting[run] // PATIENCE)
+            company = [*in_flight, *admitted]
+            if (
+                company
+                and self._memory is not None
+                and sum(each.memory for each in company) + run.memory > self._memory
+            ):
+                break
+            del self._waiting[run]
+            admitted.append(run)
+            for other in self._waiting:
+                self._waiting[other] += 1
+        return admitted
