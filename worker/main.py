@@ -33,7 +33,7 @@ def main(settings: Settings, name: str | None = None) -> None:
         def load(name: str) -> LoadedModel:
             return LoadedModel.load(catalogue.models[name], placement, engine)
 
-        models = WarmModels(load, budget(settings, placement.device))
+        models = WarmModels(load, budget(settings, placement.device), engine.limit_memory)
         models.warm(sorted(catalogue.models, key=lambda name: name != catalogue.default))  # the default first
 
         def announce() -> Announcement:

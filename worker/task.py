@@ -60,7 +60,9 @@ def _developed(claim: Claim, workbench: Workbench, on_preview: OnPreview | None)
 
         pipeline = model.pipelines[generation.scheduler]
         asked = arguments(pipeline, generation)
-        run = workbench.engine.submit(pipeline, **asked, on_step=on_step, deadline=claim.timeout_s)
+        run = workbench.engine.submit(
+            pipeline, **asked, on_step=on_step, deadline=claim.timeout_s, memory=model.run_bytes(generation)
+        )
         departure = departing(run, lambda output: output.images)
         claim.when_lost(run.cancel)
         warnings = model.reader.warnings(generation)

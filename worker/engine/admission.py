@@ -12,7 +12,7 @@ class Admission:
     """
 
     def __init__(self, memory: int | None) -> None:
-        self._memory = memory
+        self.memory = memory
         self._waiting: dict[Run, int] = {}  # and how many were admitted before it since it came
 
     @property
@@ -25,17 +25,16 @@ class Admission:
     def drop(self, run: Run) -> None:
         del self._waiting[run]
 
+    def has_room_for(self, runs: Sequence[Run]) -> bool:
+        return self.memory is None or sum(run.memory for run in runs) <= self.memory
+
     def admit(self, in_flight: Sequence[Run]) -> list[Run]:
         """Takes out the runs that may begin beside those in flight; a lone one always may."""
         admitted: list[Run] = []
         while self._waiting:
             run = max(self._waiting, key=lambda run: run.priority + self._waiting[run] // PATIENCE)
             company = [*in_flight, *admitted]
-            if (
-                company
-                and self._memory is not None
-                and sum(each.memory for each in company) + run.memory > self._memory
-            ):
+            if company and not self.has_room_for([*company, run]):
                 break
             del self._waiting[run]
             admitted.append(run)

@@ -128,6 +128,12 @@ class Engine:
         with self._changed:
             return self._changed.wait_for(lambda: not self._in_flight, timeout)
 
+    def limit_memory(self, memory: int | None) -> None:
+        """Sets what the runs in flight may have together, and waits until those that have begun have no more."""
+        with self._changed:
+            self._admission.memory = memory
+            self._changed.wait_for(lambda: self._is_closed or self._admission.has_room_for(self._hub.runs))
+
     def close(self) -> None:
         """Aborts what is in flight with EngineClosed, ends the thread and gives all modules back."""
         with self._changed:
@@ -192,8 +198,9 @@ class Engine:
         self._alive_at = time.monotonic()
 
     def _begin(self) -> None:
-        for run in self._admission.admit(self._hub.runs):
-            self._hub.admit(run)
+        with self._changed:  # the limit must not change in between
+            for run in self._admission.admit(self._hub.runs):
+                self._hub.admit(run)
 
     def _abort_where_due(self) -> list[Run]:
         now, passed = time.monotonic(), DeadlinePassed("The run was not done within its deadline.")
