@@ -29,10 +29,10 @@ class Placement:
         name = settings.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = settings.dtype
+        device, dtype = torch.device(name), settings.dtype
         if dtype == "auto":
-            dtype = "float32" if name == "cpu" else "float16"
-        return cls(torch.device(name), getattr(torch, dtype), "inductor" if settings.compile else None)
+            dtype = "float32" if device.type == "cpu" else "float16"
+        return cls(device, getattr(torch, dtype), "inductor" if settings.compile else None)
 
     def place(self, modules: Iterable[Any]) -> None:
         """Moves modules to the device, in the memory format that it convolves fastest, and has their blocks compiled.

@@ -16,9 +16,9 @@ def test_weights_that_are_shared_are_counted_once() -> None:
     assert weight_bytes([linear.half()]) == 2 * 110
 
 
-@pytest.mark.parametrize(("memory", "bytes_"), [("auto", float("inf")), ("20GiB", 20 * 2**30), (1_000, 1_000)])
-def test_a_cpus_memory_is_unlimited_unless_a_budget_is_set(memory: str | int, bytes_: float) -> None:
-    assert budget(Settings.model_validate({"memory": memory}), CPU) == bytes_
+@pytest.mark.parametrize(("memory", "expected"), [("auto", float("inf")), ("20GiB", 20 * 2**30), (1_000, 1_000)])
+def test_a_cpus_memory_is_unlimited_unless_a_budget_is_set(memory: str | int, expected: float) -> None:
+    assert budget(Settings.model_validate({"memory": memory}), CPU) == expected
 
 
 def test_what_a_cpu_allocates_is_not_counted() -> None:

@@ -8,7 +8,9 @@ from app.contract.settings import Settings
 from worker.pipelines.placement import Placement, set_threads
 
 
-@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float32), ("cuda", torch.float16)])
+@pytest.mark.parametrize(
+    ("device", "dtype"), [("cpu", torch.float32), ("cpu:0", torch.float32), ("cuda", torch.float16)]
+)
 def test_a_gpu_computes_in_float16_and_a_cpu_in_float32(device: str, dtype: torch.dtype) -> None:
     assert Placement.choose(Settings(device=device)) == Placement(torch.device(device), dtype)
 
