@@ -142,7 +142,7 @@ CASES = [
     Case(
         HunyuanDiTControlNetPipeline,
         hunyuan_control,
-        lambda number: unbinned(number) | {"control_image": picture(number)},
+        lambda number: unbinned(number) | {"control_image": picture(number), "guidance_scale": 4.0 + number},
     ),
     Case(DiTPipeline, of_classes, lambda number: {"class_labels": [number]}),
 ]
