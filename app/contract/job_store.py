@@ -96,7 +96,7 @@ class JobStore:
             raise _not_found(job_id) from None
 
     async def cancel(self, job_id: str) -> JobRecord:
-        """Ends the job if it has not ended yet; its worker drops it with the next beat.
+        """Ends the job if it has not ended yet; its worker drops it at once, or with the next beat.
 
         Raises JobNotFound and RedisUnavailable.
         """
@@ -107,7 +107,11 @@ class JobStore:
         moment = now()
         with _redis_errors():
             await self._cancel(
-                keys, [RQ_KEY_PREFIX, job_id, utcformat(moment), int(moment.timestamp()), self._retention_s]
+                keys,
+                [
+                    *(RQ_KEY_PREFIX, job_id, utcformat(moment), int(moment.timestamp()), self._retention_s),
+                    names.WAKE_CHANNEL,
+                ],
             )
         return await self.find(job_id)
 

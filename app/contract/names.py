@@ -1,7 +1,7 @@
 """Every name that the front end and the workers share in Redis; rq's own keys are built by rq."""
 
 JOB_FUNCTION = "worker.task.develop"
-WAKE_CHANNEL = "darkroom:wake"
+WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled
 
 
 def queue_name(model: str) -> str:

@@ -118,7 +118,7 @@ class QueueWorker(BaseWorker):
     def subscribe(self) -> None:
         super().subscribe()
         if self.pubsub:
-            self.pubsub.subscribe(**{names.WAKE_CHANNEL: self._wake})
+            self.pubsub.subscribe(**{names.WAKE_CHANNEL: self._hear})
 
     def unsubscribe(self) -> None:
         if self.pubsub and self.pubsub_thread:
@@ -258,7 +258,12 @@ class QueueWorker(BaseWorker):
         if self._announce:
             self._said = self._announce().model_dump_json()
 
-    def _wake(self, _message: Any = None) -> None:
+    def _hear(self, message: dict[str, Any]) -> None:
+        if message["data"].decode() in {claim.job_id for claim in list(self.claims.values())}:
+            self._heart.beat_now()  # it is canceled, and the beat will say so
+        self._wake()
+
+    def _wake(self) -> None:
         self._wakes.put(None)
 
     def _wait(self, timeout_s: float) -> None:

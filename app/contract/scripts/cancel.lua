@@ -1,8 +1,8 @@
 -- CANCEL: ends a queued or running job; a job that has ended stays as it is.
--- A running job's owner loses it here and now: its next beat says so, and its commit is refused.
+-- A running job's owner loses it here and now: it is woken to beat and see it, and its commit is refused.
 -- KEYS: the job, its executions.
--- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it.
-local prefix, id, now, seconds, retention = unpack(ARGV)
+-- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it, the wake channel.
+local prefix, id, now, seconds, retention, wake = unpack(ARGV)
 local status, origin = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin'))
 if not status then
   return 'unknown'
@@ -31,4 +31,5 @@ redis.call('HSET', KEYS[1], 'status', 'canceled', 'ended_at', now)
 redis.call('EXPIRE', KEYS[1], retention)
 redis.call('ZREMRANGEBYSCORE', canceled, '-inf', seconds - retention) -- rq never trims this registry
 redis.call('ZADD', canceled, seconds, id)
+redis.call('PUBLISH', wake, id)
 return 'canceled'

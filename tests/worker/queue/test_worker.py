@@ -119,6 +119,20 @@ def test_a_running_job_that_is_canceled_is_stopped_and_its_result_refused(
     assert not redis.exists(Result.get_key(job_id))
 
 
+def test_a_running_job_that_is_canceled_does_not_wait_for_a_beat(
+    front: Front, start_worker: StartWorker, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = front.admit()
+    start_worker(studio.develop, lease_s=60)
+    eventually(lambda: studio.seen)
+    monkeypatch.setattr("worker.queue.worker.BUSY_BEAT_S", 3_600.0)
+    time.sleep(0.6)  # the last beat for an hour
+
+    front.cancel(job_id)
+
+    eventually(lambda: studio.stopped == [job_id])
+
+
 @pytest.mark.parametrize("act", [Job.cancel, Job.delete])
 def test_what_rq_cancels_or_deletes_is_stopped_and_leaves_nothing_behind(
     front: Front, redis: Redis, start_worker: StartWorker, studio: Studio, act: Any
