@@ -18,8 +18,9 @@ FEW = 3  # measured with MKL 2024.2: from four on, how many there are makes no d
 
 def multiply_by_call(module: nn.Module) -> list[RemovableHandle]:
     """Has a module's linear layers treat each call of a stacked pass as alone, where a call has few vectors."""
-    layers = (layer for layer in module.modules() if type(layer) is nn.Linear and layer.weight.device.type == "cpu")
-    return [layer.register_forward_hook(_multiply_by_call) for layer in layers]
+    layers = (layer for layer in module.modules() if type(layer) is nn.Linear)
+    exact = [layer for layer in layers if layer.weight.device.type == "cpu" and layer.weight.dtype is torch.float32]
+    return [layer.register_forward_hook(_multiply_by_call) for layer in exact]
 
 
 def _multiply_by_call(layer: Any, inputs: tuple[Tensor, ...], _output: Tensor) -> Tensor | None:

@@ -3,6 +3,7 @@ from typing import Any
 
 from diffusers import (
     FlowMatchEulerDiscreteScheduler,
+    FlowMatchLCMScheduler,
     FluxControlImg2ImgPipeline,
     FluxControlInpaintPipeline,
     FluxControlNetImg2ImgPipeline,
@@ -104,6 +105,7 @@ def filled(number: int) -> dict[str, Any]:
 CASES = [
     Case(FluxPipeline, guided, short),
     Case(FluxPipeline, parts, two_pass, variant="schnell"),
+    Case(FluxPipeline, lambda: parts() | {"scheduler": FlowMatchLCMScheduler()}, short, variant="drawing"),
     Case(FluxImg2ImgPipeline, guided, with_picture),
     Case(FluxInpaintPipeline, guided, with_mask),
     Case(FluxFillPipeline, filling, filled),

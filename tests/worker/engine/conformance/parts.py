@@ -71,12 +71,3 @@ def awake(module: Any) -> Any:
             with torch.no_grad():
                 nn.init.normal_(parameter, std=0.1)
     return module
-
-
-def certain(vae: Any) -> Any:
-    """Lets an autoencoder spread nothing, for pipelines that draw from its distribution without their generator."""
-    means, _spreads = vae.quant_conv.weight.chunk(2)
-    with torch.no_grad():
-        vae.quant_conv.weight[len(means) :] = 0
-        vae.quant_conv.bias[len(means) :] = -100
-    return vae
