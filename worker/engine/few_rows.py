@@ -20,13 +20,15 @@ def multiply_by_call(module: nn.Module) -> list[RemovableHandle]:
     """Has a module's linear layers treat each call of a stacked pass as alone, where a call has few vectors."""
     layers = (layer for layer in module.modules() if type(layer) is nn.Linear)
     exact = [layer for layer in layers if layer.weight.device.type == "cpu" and layer.weight.dtype is torch.float32]
-    return [layer.register_forward_hook(_multiply_by_call) for layer in exact]
+    return [layer.register_forward_hook(_multiply_by_call, with_kwargs=True) for layer in exact]
 
 
-def _multiply_by_call(layer: Any, inputs: tuple[Tensor, ...], _output: Tensor) -> Tensor | None:
+def _multiply_by_call(
+    layer: Any, inputs: tuple[Tensor, ...], named: dict[str, Tensor], _output: Tensor
+) -> Tensor | None:
     rows = [count for _, count in worn()]
-    vectors = inputs[0]
-    if len(rows) < 2 or vectors.shape[0] != sum(rows):
+    vectors = inputs[0] if inputs else named["input"]
+    if len(rows) < 2 or vectors.ndim < 2 or vectors.shape[0] != sum(rows):
         return None
     if min(rows) * vectors[0].numel() > FEW * vectors.shape[-1]:
         return None

@@ -11,6 +11,7 @@ from tests.worker.engine.conformance import (
     chroma,
     flux,
     flux_2,
+    kandinsky,
     lumina,
     pixart,
     qwen_image,
@@ -39,6 +40,7 @@ FAMILIES = [
     chroma,
     lumina,
     smaller_transformers,
+    kandinsky,
     unconditional,
     video,
 ]
