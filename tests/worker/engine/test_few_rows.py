@@ -30,7 +30,7 @@ def test_a_call_of_few_vectors_is_rounded_as_alone(length: tuple[int, ...]) -> N
 
     results = room.develop(*runs)
 
-    assert room.module.seen[4] == 11
+    assert 11 in room.module.seen
     for sample, result in zip(samples, results, strict=True):
         assert torch.equal(result, room.alone(sample=sample, steps=3))
 
