@@ -13,17 +13,13 @@ class Admission:
 
     def __init__(self, memory: int | None) -> None:
         self.memory = memory
-        self._waiting: dict[Run, int] = {}  # and how many were admitted before it since it came
-
-    @property
-    def waiting(self) -> Sequence[Run]:
-        return [*self._waiting]
+        self.waiting: dict[Run, int] = {}  # and how many were admitted before it since it came
 
     def add(self, runs: Sequence[Run]) -> None:
-        self._waiting.update(dict.fromkeys(runs, 0))
+        self.waiting.update(dict.fromkeys(runs, 0))
 
     def drop(self, run: Run) -> None:
-        del self._waiting[run]
+        del self.waiting[run]
 
     def has_room_for(self, runs: Sequence[Run]) -> bool:
         return self.memory is None or sum(run.memory for run in runs) <= self.memory
@@ -31,13 +27,13 @@ class Admission:
     def admit(self, in_flight: Sequence[Run]) -> list[Run]:
         """Takes out the runs that may begin beside those in flight; a lone one always may."""
         admitted: list[Run] = []
-        while self._waiting:
-            run = max(self._waiting, key=lambda run: run.priority + self._waiting[run] // PATIENCE)
+        while self.waiting:
+            run = max(self.waiting, key=lambda run: run.priority + self.waiting[run] // PATIENCE)
             company = [*in_flight, *admitted]
             if company and not self.has_room_for([*company, run]):
                 break
-            del self._waiting[run]
+            del self.waiting[run]
             admitted.append(run)
-            for other in self._waiting:
-                self._waiting[other] += 1
+            for other in self.waiting:
+                self.waiting[other] += 1
         return admitted

@@ -101,7 +101,7 @@ def _rerouted(method: Method) -> Callable[..., Any]:
         run = Run.current()
         if run is None:
             return method(*args, **kwargs)
-        call = Call(method, args, kwargs, run.adapters)
+        call = Call(method, args, kwargs, run.adapters, run.random)
         return run.park(call) if run.may_park() else call.answer()
 
     return forward

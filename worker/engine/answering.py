@@ -7,6 +7,7 @@ from torch import Tensor
 from worker.engine.adoption import Method
 from worker.engine.call import Call, answer_stacked, widest_of
 from worker.engine.memo import Memo
+from worker.engine.randomness import own
 from worker.engine.run import Answer, forget_tensors
 from worker.engine.stacking import CannotSplit, flatten, split, tensors_of
 from worker.engine.stats import NeverStacked
@@ -75,28 +76,36 @@ class Answering:
     def _answer(self, calls: Sequence[Call]) -> list[Answer]:
         if len(calls) == 1:
             return [self._answer_alone(calls[0])]
+        # Who wears which adapters is left out: their sum over the rows is the same code for all.
+        meeting = frozenset((call.exact, call.adapters is None) for call in calls)
+        if meeting not in self._agreed:
+            return self._meet(calls, meeting)
         try:
-            stacked = self._answer_stacked(calls)
+            return self._answer_stacked(calls)
         except torch.OutOfMemoryError:
-            self.forget()
-            stacked = None
+            self._halve(calls)
         except Exception as error:  # a module may raise anything, and only the culprit's run must fail
             return self._answer_apart(calls, error)
-        return self._check(calls, stacked) if stacked else self._answer_in_halves(calls)
+        middle = len(calls) // 2
+        return self._answer(calls[:middle]) + self._answer(calls[middle:])
 
     def _answer_alone(self, call: Call) -> Answer:
         self._count(call.method, call.rows)
-        states = [generator.get_state() for generator in call.generators]
+        is_known = not call.generators or call.exact in self._inert or call.exact in self._refused
+        states = [] if is_known else [generator.get_state() for generator in call.generators]
         try:
-            answer = Answer(call.answer())
+            with own(call.random):
+                answer = Answer(call.answer())
         except Exception as error:  # it is thrown into the run that asked
             forget_tensors(error)  # the calls behind this one need the memory
             return Answer(error=error)
-        if any(not torch.equal(one.get_state(), state) for one, state in zip(call.generators, states, strict=True)):
+        if is_known:
+            return answer
+        if all(torch.equal(one.get_state(), state) for one, state in zip(call.generators, states, strict=True)):
+            self._inert.add(call.exact)
+        else:
             self._refused.add(call.exact)
             self._note(call, "it draws from its generator")
-        elif call.generators:
-            self._inert.add(call.exact)
         return answer
 
     def _answer_stacked(self, calls: Sequence[Call]) -> list[Answer]:
@@ -107,38 +116,44 @@ class Answering:
     def _answer_apart(self, calls: Sequence[Call], error: Exception) -> list[Answer]:
         answers = [self._answer_alone(call) for call in calls]
         if not any(answer.error for answer in answers):  # then stacking was the culprit
-            self._refuse_meeting(calls, str(error) if isinstance(error, CannotSplit) else f"fails stacked: {error!r}")
+            self._refuse_meeting(calls, f"fails stacked: {error!r}")
         return answers
 
-    def _answer_in_halves(self, calls: Sequence[Call]) -> list[Answer]:
+    def _halve(self, calls: Sequence[Call]) -> None:
+        self.forget()
         self._limits[calls[0].loose] = max(1, sum(call.rows for call in calls) // 2)
-        middle = len(calls) // 2
-        return self._answer(calls[:middle]) + self._answer(calls[middle:])
 
-    def _check(self, calls: Sequence[Call], stacked: list[Answer]) -> list[Answer]:
-        """Compares the first answers of a meeting with the lone ones, which are used where they differ."""
-        # Who wears which adapters is left out: their sum over the rows is the same code for all.
-        meeting = frozenset((call.exact, call.adapters is None) for call in calls)
-        if meeting in self._agreed:
-            return stacked
+    def _meet(self, calls: Sequence[Call], meeting: Hashable) -> list[Answer]:
+        """Answers calls one by one, and has such calls stacked from then on if that gives the same."""
         before = _versions(calls)
-        alone = [self._answer_alone(call) for call in calls]
-        results = [answer.result for answer in alone]
-        if any(answer.error for answer in alone):
-            return alone
-        if _versions(calls) != before:
-            self._refuse_meeting(calls, "it changes its arguments")
-            return alone
-        if not all(_agree(one.result, other) for one, other in zip(stacked, results, strict=True)):
-            self._refuse_meeting(calls, "stacked answers differ from lone ones")
-            return alone
-        if not self._are_zeros_neutral(calls, results):
-            self._refuse_meeting(calls, "zeros for an argument that it lacks change the answer")
-            return alone
+        answers = [self._answer_alone(call) for call in calls]
+        if any(answer.error for answer in answers):
+            return answers
+        results = [answer.result for answer in answers]
+        try:
+            objection = "it changes its arguments" if _versions(calls) != before else self._objection(calls, results)
+        except torch.OutOfMemoryError:
+            self._halve(calls)
+            return answers
+        except CannotSplit as error:
+            objection = str(error)
+        except Exception as error:  # a module may raise anything
+            objection = f"fails stacked: {error!r}"
+        if objection:
+            self._refuse_meeting(calls, objection)
         # Calls with one and the same answer prove nothing: what mixes rows would show only in different ones.
-        if not all(_agree(results[0], result, times=4) for result in results[1:]):
+        elif not all(_agree(results[0], result, times=4) for result in results[1:]):
             self._agreed.add(meeting)
-        return stacked
+        return answers
+
+    def _objection(self, calls: Sequence[Call], alone: Sequence[Any]) -> str:
+        """Says what is wrong with stacking these calls, which have these results alone."""
+        stacked = self._answer_stacked(calls)
+        if not all(_agree(one.result, other) for one, other in zip(stacked, alone, strict=True)):
+            return "stacked answers differ from lone ones"
+        if not self._are_zeros_neutral(calls, alone):
+            return "zeros for an argument that it lacks change the answer"
+        return ""
 
     def _are_zeros_neutral(self, calls: Sequence[Call], alone: Sequence[Any]) -> bool:
         """Whether calls that lack an argument of the widest get the very same answer with zeros for it."""

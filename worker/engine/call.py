@@ -1,12 +1,14 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from worker.engine.digest import digest
+from worker.engine.randomness import States
 from worker.engine.stacking import Kind, describe, flatten, listed_rows, rebuild, stack, tensors_of
 
 if TYPE_CHECKING:
@@ -39,16 +41,22 @@ class Call:
     """
 
     def __init__(
-        self, method: "Method", args: Sequence[Any], kwargs: Mapping[str, Any], adapters: Adapters | None = None
+        self,
+        method: "Method",
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        adapters: Adapters | None = None,
+        random: States | None = None,
     ) -> None:
         self.method = method
         self.adapters = adapters
+        self.random = random or []  # the run's own, for modules that draw
         self.args = args
         self.kwargs = kwargs
         self.parked_at = 0  # the number of batches that the hub had answered then
         arguments = method.named(args, kwargs)
         self.listed = listed_rows(arguments)
-        self.arguments = {name: Argument(value, self.listed) for name, value in arguments.items()}
+        self.arguments = {name: Argument.of(value, self.listed) for name, value in arguments.items()}
         self.leaves = [leaf for argument in self.arguments.values() for leaf in argument.leaves]
         first = (leaf.shape[0] for leaf in self.leaves if isinstance(leaf, Tensor) and leaf.ndim)
         self.rows = self.listed or next(first, 0)
@@ -58,13 +66,13 @@ class Call:
         self.exact: tuple[int, Terms] | None = None
         self.loose: tuple[int, Terms] | None = None
         if not self.alone_because:
-            exact = {name: argument.parts(self.rows) for name, argument in self.arguments.items()}
-            loose = {name: tuple(map(_loosened, parts)) for name, parts in exact.items()}
-            self.exact = method.number, self._terms(exact)
-            self.loose = method.number, self._terms(loose)
-
-    def _terms(self, parts: Mapping[str, Hashable]) -> Terms:
-        return frozenset((name, self.arguments[name].structure, parts[name]) for name in parts)
+            terms = [
+                (name, argument.structure, tuple(_part(leaf, self.rows) for leaf in argument.leaves))
+                for name, argument in self.arguments.items()
+            ]
+            loose = [(name, structure, tuple(map(_loosened, parts))) for name, structure, parts in terms]
+            self.exact = method.number, frozenset(terms)
+            self.loose = method.number, frozenset(loose)
 
     def _foreign(self) -> str | None:
         if not self.rows:
@@ -94,18 +102,17 @@ class Call:
                 yield from (leaf.new_zeros(self.rows, *leaf.shape[1:]) for leaf in argument.leaves)
 
 
+@dataclass(frozen=True, slots=True)
 class Argument:
     """One argument of a call, taken apart."""
 
-    def __init__(self, value: Any, listed: int) -> None:
-        self.leaves: list[Any] = []
-        self.structure = flatten(value, self.leaves, listed)
+    structure: Hashable
+    leaves: list[Any]
 
-    def kinds(self, rows: int) -> list[Kind]:
-        return [_kind(leaf, rows) for leaf in self.leaves]
-
-    def parts(self, rows: int) -> tuple[Any, ...]:
-        return tuple(map(_part, self.leaves, self.kinds(rows)))
+    @classmethod
+    def of(cls, value: Any, listed: int) -> "Argument":
+        leaves: list[Any] = []
+        return cls(flatten(value, leaves, listed), leaves)
 
 
 def widest_of(calls: Sequence[Call]) -> Call:
@@ -117,7 +124,7 @@ def answer_stacked(calls: Sequence[Call], widest: Call) -> Any:
 
     Each call has zeros for the arguments that it lacks and the widest has.
     """
-    kinds = [kind for argument in widest.arguments.values() for kind in argument.kinds(widest.rows)]
+    kinds = [_kind(leaf, widest.rows) for leaf in widest.leaves]
     leaves = iter(stack([[*call.leaves_like(widest)] for call in calls], kinds, [call.rows for call in calls]))
     arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
     with _wearing(calls):
@@ -153,8 +160,9 @@ def _kind(leaf: Any, rows: int) -> Kind:
     return Kind.ROWS if leaf.shape[0] == rows else Kind.SHARED
 
 
-def _part(leaf: Any, kind: Kind) -> tuple[Any, ...]:
+def _part(leaf: Any, rows: int) -> tuple[Any, ...]:
     """Returns one leaf's part of the signature."""
+    kind = _kind(leaf, rows)
     if kind is Kind.SCALAR:
         return kind, leaf.dtype, ()
     if kind is Kind.ROWS:

@@ -120,7 +120,7 @@ class Engine:
             for method in adoption.methods
         ]
         never = tuple(sorted(self._hub.answering.never_stacked))
-        exclusive = tuple(sorted(pipeline.__name__ for pipeline in self._hub.exclusive))
+        exclusive = tuple(sorted(pipeline.__name__ for pipeline in [*self._hub.exclusive]))
         return EngineStats(len(self._in_flight), tuple(methods), never, exclusive)
 
     def drain(self, timeout: float | None = None) -> bool:
@@ -171,11 +171,11 @@ class Engine:
         return frozenset(known[module] for _, module in modules_of(pipeline))
 
     def _work(self) -> None:
-        if self._device and self._device.type == "cuda":
-            torch.cuda.set_device(self._device)
         # Thread state, which all greenlets share; the pipelines' own decorators find it off and leave it off.
         with torch.no_grad():
             try:
+                if self._device and self._device.index and self._device.type == "cuda":  # a thread begins on the first
+                    torch.cuda.set_device(self._device)
                 while self._welcome():
                     self._live()
                     self._settle(self._abort_where_due())
@@ -190,9 +190,12 @@ class Engine:
             if not self._in_flight:
                 self._alive_at = None
             self._changed.wait_for(lambda: self._is_closed or self._in_flight)
-            arrived, self._arrived = self._arrived, []
-        self._admission.add(arrived)
-        return not self._is_closed
+            self._take_in()
+            return not self._is_closed
+
+    def _take_in(self) -> None:
+        self._admission.add(self._arrived)
+        self._arrived = []
 
     def _live(self) -> None:
         self._alive_at = time.monotonic()
@@ -203,15 +206,18 @@ class Engine:
                 self._hub.admit(run)
 
     def _abort_where_due(self) -> list[Run]:
-        now, passed = time.monotonic(), DeadlinePassed("The run was not done within its deadline.")
-        waiting = [run for run in self._admission.waiting if _is_due(run, now)]
-        for run in waiting:
-            self._admission.drop(run)
-            run.abort(passed)
-        begun = [run for run in self._hub.runs if _is_due(run, now)]
-        for run in begun:
-            self._hub.abort(run, passed)
-        return waiting + begun
+        now, runs = time.monotonic(), [*self._admission.waiting, *self._hub.runs]
+        due = [run for run in runs if run.deadline <= now or run.future.cancelled()]
+        return self._abort(due, DeadlinePassed("The run was not done within its deadline."))
+
+    def _abort(self, runs: list[Run], error: BaseException) -> list[Run]:
+        for run in runs:
+            if run in self._admission.waiting:
+                self._admission.drop(run)
+                run.abort(error)
+            else:
+                self._hub.abort(run, error)
+        return runs
 
     def _settle(self, ended: Sequence[Run]) -> None:
         with self._changed:
@@ -225,15 +231,8 @@ class Engine:
         """Leaves no future hanging, whatever ended the thread."""
         with self._changed:
             self._is_closed = True
-        closed = EngineClosed("The engine closed while the run was in flight.")
-        for run in list(self._hub.runs):
-            self._hub.abort(run, closed)
-        for run in self._in_flight:
-            if not run.has_ended:  # it was never admitted
-                run.abort(closed)
+            self._take_in()
+        in_flight = [run for run in self._in_flight if not run.has_ended]
+        self._abort(in_flight, EngineClosed("The engine closed while the run was in flight."))
         self._settle([*self._in_flight])
         self._alive_at = None
-
-
-def _is_due(run: Run, now: float) -> bool:
-    return run.deadline <= now or run.future.cancelled()

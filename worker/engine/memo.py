@@ -7,7 +7,7 @@ from torch import Tensor
 from worker.engine.call import Call
 from worker.engine.digest import digest
 from worker.engine.run import Answer
-from worker.engine.stacking import flatten, rebuild
+from worker.engine.stacking import flatten, rebuild, tensors_of
 
 BYTES = 128 * 2**20  # of the device: some dozen texts of the largest text encoders, thousands of a small one's
 
@@ -59,7 +59,7 @@ class Memo:
 
 
 def _key(call: Call) -> Hashable:
-    tensors = tuple(digest(leaf) for leaf in call.leaves if isinstance(leaf, Tensor))
+    tensors = tuple(digest(tensor) for leaf in call.leaves for tensor in tensors_of(leaf))
     return call.exact, call.rows, call.adapters, call.method.stamp, tensors
 
 

@@ -58,7 +58,7 @@ class Run:
         self._greenlet: Any = None
         self._arguments = reporting(pipeline, arguments, on_step) if on_step else dict(arguments)
         self._thread_state: tuple[bool, ...] = ()
-        self._random = branch_off()
+        self.random = branch_off()
 
     @staticmethod
     def current() -> "Run | None":
@@ -87,7 +87,7 @@ class Run:
             self._thread_state = _thread_state()
             self._greenlet = greenlet(self._execute)
             self._greenlet.run_in_it = self
-        with own(self._random):
+        with own(self.random):
             self._greenlet.throw(answer.error) if answer.error else self._greenlet.switch(answer.result)
 
     def abort(self, error: BaseException) -> None:

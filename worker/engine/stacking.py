@@ -87,7 +87,7 @@ def _join(leaves: Sequence[Any], kind: Kind, rows: Sequence[int], device: torch.
         return [*chain.from_iterable(leaves)]
     if kind is Kind.SCALAR:
         # A module moves a 0-dim tensor to its own device, but not a vector.
-        leaves = [leaf.to(device).expand(count) for leaf, count in zip(leaves, rows, strict=True)]
+        leaves = [leaf.to(device, non_blocking=True).expand(count) for leaf, count in zip(leaves, rows, strict=True)]
     return torch.cat(list(leaves))  # cat promotes: int64 and float32 timesteps become float32
 
 

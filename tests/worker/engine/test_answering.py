@@ -34,7 +34,7 @@ def test_timesteps_of_different_number_types_share_a_forward_pass() -> None:
 
     results = room.develop(*runs)
 
-    assert room.module.seen == [2, 1, 1, 2, 2]
+    assert room.module.seen == [1, 1, 2, 2, 2]
     for seed, result in enumerate(results):
         expected = room.alone(sample=sample(seed), more=lambda step: {"timestep": torch.tensor(step)})
         torch.testing.assert_close(result, expected)
@@ -46,7 +46,7 @@ def test_the_first_meeting_is_checked_and_the_next_ones_are_not() -> None:
 
     room.develop(*runs)
 
-    assert room.module.seen == [2, 1, 1, 2, 2]
+    assert room.module.seen == [1, 1, 2, 2, 2]
 
 
 def test_a_first_meeting_of_equal_calls_proves_nothing_and_is_checked_again() -> None:
@@ -69,8 +69,8 @@ def test_a_module_whose_rows_depend_on_the_company_is_caught_and_never_stacked()
 
     for seed, result in enumerate(results):
         assert torch.equal(result, room.alone(sample=sample(seed, rows=2)))
-    assert room.module.seen[:4] == [6, 2, 2, 2]
-    assert 6 not in room.module.seen[1:]
+    assert room.module.seen[:4] == [2, 2, 2, 6]
+    assert 6 not in room.module.seen[4:]
     assert room.reasons == ["stacked answers differ from lone ones"]
 
 
@@ -99,8 +99,46 @@ def test_a_module_that_changes_its_arguments_is_never_stacked() -> None:
 
     room.develop(*runs)
 
-    assert set(room.module.seen[1:]) == {1}
+    assert set(room.module.seen) == {1}
     assert room.reasons == ["it changes its arguments"]
+
+
+def test_what_a_module_writes_into_a_shared_argument_is_written_once() -> None:
+    class Counting(Rows):
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            return super().forward(sample, timestep, scale.add_(1))
+
+    room = Room(Counting())
+
+    def counter() -> Callable[[int], dict[str, Any]]:
+        scale = torch.zeros(3)
+        return lambda _step: {"scale": scale}
+
+    runs = [room.admit(sample=sample(seed), more=counter()) for seed in range(2)]
+
+    results = room.develop(*runs)
+
+    assert room.reasons == ["it changes its arguments"]
+    for seed, result in enumerate(results):
+        assert torch.equal(result, room.alone(sample=sample(seed), more=counter()))
+
+
+def test_a_module_that_draws_draws_from_its_runs_own_random_state() -> None:
+    class Noising(Rows):
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            return super().forward(sample + torch.randn(sample.shape), timestep, scale)
+
+    room = Room(Noising())
+    runs = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        runs.append(room.admit(sample=sample(seed)))
+
+    results = room.develop(*runs)
+
+    for seed, result in enumerate(results):
+        torch.manual_seed(seed)
+        assert torch.equal(result, room.alone(sample=sample(seed)))
 
 
 def test_calls_that_share_a_tensor_are_stacked_only_where_it_is_equal() -> None:
@@ -113,7 +151,7 @@ def test_calls_that_share_a_tensor_are_stacked_only_where_it_is_equal() -> None:
 
     results = room.develop(*runs)
 
-    assert room.module.seen == [2, 1, 1, 1]
+    assert room.module.seen == [1, 1, 2, 1]
     for seed, (result, scale) in enumerate(zip(results, scales, strict=True)):
         expected = room.alone(sample=sample(seed), steps=1, more=lambda _, scale=scale: {"scale": scale})
         torch.testing.assert_close(result, expected)

@@ -113,6 +113,6 @@ def test_runs_with_different_adapters_share_a_forward_pass_and_each_row_wears_it
 
     results = room.develop(*runs)
 
-    assert room.module.seen == [3, 1, 1, 1]
+    assert room.module.seen == [1, 1, 1, 3]
     for seed, (worn_by_run, result) in enumerate(zip(adapters, results, strict=True)):
         torch.testing.assert_close(result, room.alone(sample=sample(seed), steps=1) + (worn_by_run or 0.0))

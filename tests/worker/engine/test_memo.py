@@ -66,6 +66,25 @@ def test_what_was_remembered_is_forgotten_when_the_weights_change() -> None:
     torch.testing.assert_close(after, 3 * before)
 
 
+def test_texts_in_lists_are_told_apart() -> None:
+    class Listing(Words):
+        def forward(self, tokens: list[Tensor], scale: Any = 1.0) -> list[Tensor]:  # type: ignore[override]
+            self.seen.append(len(tokens))
+            return [self.table(each) * scale for each in tokens]
+
+    room = Room(Listing().eval())
+
+    class Reading:
+        def __call__(self, tokens: list[int]) -> Tensor:
+            return room.module([torch.tensor(tokens)])[0]
+
+    runs = [room.admit(Reading(), tokens=tokens) for tokens in ([1, 2], [3, 4])]
+    first, second = room.develop(*runs)
+
+    torch.testing.assert_close(first, room.module.table(torch.tensor([1, 2])))
+    torch.testing.assert_close(second, room.module.table(torch.tensor([3, 4])))
+
+
 def test_a_module_in_training_is_asked_each_time() -> None:
     room = words()
     room.module.train()
