@@ -32,6 +32,16 @@ def worn() -> Sequence[tuple[Adapters | None, int]]:
     return _worn.get()
 
 
+@contextmanager
+def wearing(rows: Sequence[tuple[Adapters | None, int]]) -> Iterator[None]:
+    """Has `worn` return these rows inside the context."""
+    token = _worn.set(rows)
+    try:
+        yield
+    finally:
+        _worn.reset(token)
+
+
 class Call:
     """One forward pass that a run waits for.
 
@@ -82,7 +92,7 @@ class Call:
 
     def answer(self) -> Any:
         """Runs the forward pass for this call alone, with the very arguments it was made with."""
-        with _wearing([self]):
+        with wearing([(self.adapters, self.rows)]):
             return self.method(*self.args, **self.kwargs)
 
     def lacks_only_rows_of(self, wider: "Call") -> bool:
@@ -127,17 +137,8 @@ def answer_stacked(calls: Sequence[Call], widest: Call) -> Any:
     kinds = [_kind(leaf, widest.rows) for leaf in widest.leaves]
     leaves = iter(stack([[*call.leaves_like(widest)] for call in calls], kinds, [call.rows for call in calls]))
     arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
-    with _wearing(calls):
+    with wearing([(call.adapters, call.rows) for call in calls]):
         return widest.method.call_named(arguments)
-
-
-@contextmanager
-def _wearing(calls: Sequence[Call]) -> Iterator[None]:
-    token = _worn.set([(call.adapters, call.rows) for call in calls])
-    try:
-        yield
-    finally:
-        _worn.reset(token)
 
 
 def _is_floating(leaf: Any) -> bool:

@@ -12,9 +12,10 @@ from worker.engine.adoption import Adoption, modules_of
 from worker.engine.call import Adapters
 from worker.engine.errors import DeadlinePassed, EngineClosed, ModuleInUse, NotAdopted
 from worker.engine.hub import Hub
+from worker.engine.randomness import branch_off, seeded
 from worker.engine.run import Run
 from worker.engine.stats import EngineStats, ModuleStats
-from worker.engine.steps import OnStep
+from worker.engine.steps import OnStep, reporting
 
 
 class Engine:
@@ -79,19 +80,23 @@ class Engine:
         adapters: Adapters | None = None,
         priority: int = 0,
         memory: int = 0,
+        seed: int | None = None,
         **arguments: Any,
     ) -> "Future[Any]":
         """Starts `pipeline(**arguments)` and returns the future of what that returns.
 
         `on_step(step, total, latents)` is called in the engine's thread after each step, counted from 1; it must be
         quick, and an error in it fails the run. `deadline` is in seconds from now. `adapters` are what the run's rows
-        wear (see `worn`). A higher `priority` is stepped first. `memory` is what the run needs, in bytes. The future
-        can be cancelled until it is done, and stays pending until then.
+        wear (see `worn`). A higher `priority` is stepped first. `memory` is what the run needs, in bytes. `seed`
+        stands for `torch.manual_seed(seed)` before the call, for pipelines that draw besides the generator that they
+        are given. The future can be cancelled until it is done, and stays pending until then.
         """
         self._require_open()
         until = float("inf") if deadline is None else time.monotonic() + deadline
         adoptions = self._adoptions_of(pipeline)
-        run = Run(pipeline, arguments, adoptions, on_step, until, adapters, priority, memory)
+        random = branch_off() if seed is None else seeded(seed)
+        arguments = reporting(pipeline, arguments, on_step) if on_step else arguments
+        run = Run(pipeline, arguments, adoptions, random, until, adapters, priority, memory)
         with self._changed:
             self._require_open()
             if not adoptions.issubset(self._adoptions):

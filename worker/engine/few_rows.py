@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 from torch.utils.hooks import RemovableHandle
 
-from worker.engine.call import worn
+from worker.engine.call import Adapters, wearing, worn
 
 FEW = 3  # measured with MKL 2024.2: from four on, how many there are makes no difference
 
@@ -32,4 +31,10 @@ def _multiply_by_call(
         return None
     if min(rows) * vectors[0].numel() > FEW * vectors.shape[-1]:
         return None
-    return torch.cat([linear(part, layer.weight, layer.bias) for part in vectors.split(rows)])
+    return torch.cat([_multiply(layer, *each) for each in zip(vectors.split(rows), worn(), strict=True)])
+
+
+def _multiply(layer: Any, vectors: Tensor, whose: tuple[Adapters | None, int]) -> Tensor:
+    with wearing([whose]):  # what the layer adds for its wearers is rounded as alone, too
+        product: Tensor = layer.forward(vectors)
+        return product

@@ -21,11 +21,18 @@ def branch_off() -> States:
         return branch
 
 
+def seeded(seed: int) -> States:
+    """Returns the states that `torch.manual_seed` sets, and leaves the global generators alone."""
+    devices = ("cpu", "cuda")[: 1 + torch.cuda.is_initialized()]
+    return [torch.Generator(device).manual_seed(seed).get_state() for device in devices]
+
+
 @contextmanager
 def own(states: States) -> Iterator[None]:
     """Gives a run its own global generators, which some pipelines draw from besides the one they are given.
 
-    As with the stock pipeline, `torch.manual_seed(7)` before `submit` repeats a picture, whoever its company is.
+    As with the stock pipeline, `torch.manual_seed(7)` before `submit` repeats a picture. It reaches the generators of
+    whatever run has them at that moment, though; a run's `seed` does the same and disturbs nobody.
     """
     with _one_at_a_time:
         with _swap:

@@ -10,8 +10,7 @@ from greenlet import getcurrent, greenlet
 from worker.engine.call import Adapters, Call
 from worker.engine.errors import Aborted
 from worker.engine.pipeline_copy import own_copy
-from worker.engine.randomness import branch_off, own
-from worker.engine.steps import OnStep, reporting
+from worker.engine.randomness import States, own
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Adoption
@@ -36,7 +35,7 @@ class Run:
         pipeline: Any,
         arguments: Mapping[str, Any],
         adoptions: "frozenset[Adoption]",
-        on_step: OnStep | None = None,
+        random: States,
         deadline: float = float("inf"),
         adapters: Adapters | None = None,
         priority: int = 0,
@@ -45,6 +44,7 @@ class Run:
         self.future: Future[Any] = Future()
         self.pipeline = pipeline
         self.adoptions = adoptions
+        self.random = random
         self.deadline = deadline
         self.adapters = adapters
         self.priority = priority
@@ -56,9 +56,8 @@ class Run:
         self._answer = Answer()
         self._is_aborted = False
         self._greenlet: Any = None
-        self._arguments = reporting(pipeline, arguments, on_step) if on_step else dict(arguments)
+        self._arguments = dict(arguments)
         self._thread_state: tuple[bool, ...] = ()
-        self.random = branch_off()
 
     @staticmethod
     def current() -> "Run | None":

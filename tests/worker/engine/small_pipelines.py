@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from worker.engine.adoption import Adoption
 from worker.engine.hub import Hub
+from worker.engine.randomness import branch_off
 from worker.engine.run import Run
 
 
@@ -78,7 +79,8 @@ class Room:
         self.adoption = Adoption("small", "module", module)
 
     def admit(self, pipeline: Any = None, adapters: Any = None, **arguments: Any) -> Run:
-        run = Run(pipeline or Walk(self.module), arguments, frozenset([self.adoption]), adapters=adapters)
+        pipeline = pipeline or Walk(self.module)
+        run = Run(pipeline, arguments, frozenset([self.adoption]), branch_off(), adapters=adapters)
         self.hub.admit(run)
         return run
 

@@ -1,12 +1,13 @@
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 
-from worker.engine import Engine
-from worker.engine.admission import Admission
+from tests.worker.engine.small_pipelines import Rows, sample
+from worker.engine import DeadlinePassed, Engine
+from worker.engine.admission import PATIENCE, Admission
 from worker.engine.run import Run
 
 SOON_S = 30.0
@@ -31,8 +32,19 @@ class Stay(Echo):
         return super().__call__(name)
 
 
+class Stepping:
+    """Asks its module again and again, so that the engine gets round to the others."""
+
+    def __init__(self) -> None:
+        self.module = Rows()
+
+    def __call__(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            self.module(sample(0))
+
+
 def run(memory: int, priority: int = 0) -> Run:
-    return Run(Echo(), {}, frozenset(), priority=priority, memory=memory)
+    return Run(Echo(), {}, frozenset(), [], priority=priority, memory=memory)
 
 
 @pytest.fixture
@@ -71,6 +83,38 @@ def test_a_higher_priority_begins_first() -> None:
     admission.add([low, high])
 
     assert admission.admit([]) == [high]
+
+
+def test_a_run_that_many_have_passed_begins_before_a_higher_priority() -> None:
+    admission = Admission(memory=10)
+    low = run(10, priority=-1)
+    admission.add([low])
+
+    passed_by = 0
+    while low in admission.waiting:
+        admission.add([run(10)])
+        passed_by += low not in admission.admit([])
+
+    assert passed_by == PATIENCE
+
+
+@pytest.mark.parametrize("deadline", [None, 0.1])
+def test_a_run_that_has_not_begun_ends_when_it_is_due(engine: Engine, stay: Stay, deadline: float | None) -> None:
+    stepping = Stepping()
+    engine.adopt(stepping)
+    staying = engine.submit(stepping, is_over=stay.may_leave.is_set, memory=8)
+
+    waiting = engine.submit(Echo(), name="late", memory=8, deadline=deadline)
+    if deadline is None:
+        waiting.cancel()
+    wait([waiting], timeout=SOON_S)
+    others = engine.runs
+    stay.may_leave.set()
+
+    with pytest.raises(CancelledError if deadline is None else DeadlinePassed):
+        waiting.result(0)
+    assert others == 1
+    assert not staying.exception(SOON_S)
 
 
 def test_a_lower_limit_waits_for_the_runs_that_have_more(engine: Engine, stay: Stay) -> None:

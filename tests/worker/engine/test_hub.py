@@ -11,7 +11,8 @@ class Shifting(Rows):
     """Adds to each row what it wears."""
 
     def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
-        shifts = [torch.full((rows, 1), float(adapters or 0)) for adapters, rows in worn()]
+        everyone: Any = worn()
+        shifts = [torch.full((rows, 1), adapters or 0.0) for adapters, rows in everyone]
         return super().forward(sample, timestep, scale) + (torch.cat(shifts) if shifts else 0)
 
 

@@ -52,7 +52,7 @@ def test_a_call_without_a_group_is_answered_alone() -> None:
 
 
 def run(*adoptions: Adoption, priority: int = 0) -> Run:
-    return Run(Walk(Rows()), {}, frozenset(adoptions), priority=priority)
+    return Run(Walk(Rows()), {}, frozenset(adoptions), [], priority=priority)
 
 
 def test_the_higher_priority_has_the_first_turn_and_age_decides_among_equals() -> None:
