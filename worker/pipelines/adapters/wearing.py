@@ -1,0 +1,77 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from typing import Any
+
+from torch import Tensor, nn
+
+from worker.engine import worn
+from worker.pipelines.adapters.errors import RowsUnclear
+from worker.pipelines.adapters.lora import Lora
+
+
+@dataclass(frozen=True)
+class Wearing:
+    """What a run's rows wear: LoRAs, each with its scale. Equal ones have the same effect.
+
+    A run in flight keeps what it wears, also when it is unloaded meanwhile.
+    """
+
+    loras: tuple[tuple[Lora, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring rows that wear the same."""
+
+    first: int
+    end: int
+    wearing: Wearing
+
+
+class Wearable:
+    """The forward of a layer that LoRAs reach: the layer's own, and what the rows of the present pass wear."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        self._layer = layer
+        self._plain = layer.forward
+
+    def __call__(self, input: Tensor) -> Tensor:  # noqa: A002 (as torch names it)
+        output: Tensor = self._plain(input)
+        if any(isinstance(wearing, Wearing) for wearing, _ in worn()):
+            self._add(input, output)
+        return output
+
+    def _add(self, rows: Tensor, output: Tensor) -> None:
+        total = sum(count for _, count in worn())
+        for stretch in stretches(worn()):
+            part: Any = slice(None)
+            if stretch.end - stretch.first < total:
+                part = self._part(stretch, rows, total)
+            for lora, scale in stretch.wearing.loras:
+                if pair := lora.pairs.get(self._layer):
+                    pair.add(self._layer, rows[part], output[part], scale)
+
+    def _part(self, stretch: Stretch, rows: Tensor, total: int) -> slice:
+        """A layer may have several vectors for each row, as where frames or tokens are folded into dimension 0."""
+        times, rest = divmod(rows.shape[0], total)
+        if rest or rows.ndim < 2:
+            raise RowsUnclear(f"A tensor of shape {tuple(rows.shape)} cannot be told apart into {total} rows.")
+        return slice(stretch.first * times, stretch.end * times)
+
+
+def make_wearable(layer: nn.Module) -> None:
+    """Extends a layer's forward, once; it does what it did for rows that wear nothing."""
+    if not isinstance(vars(layer).get("forward"), Wearable):
+        vars(layer)["forward"] = Wearable(layer)
+
+
+def stretches(rows: Sequence[tuple[Any, int]]) -> list[Stretch]:
+    """Returns who wears something, of all rows of a forward pass."""
+    alike = [(wearing, sum(count for _, count in group)) for wearing, group in groupby(rows, key=lambda each: each[0])]
+    ends = accumulate(count for _, count in alike)
+    return [
+        Stretch(end - count, end, wearing)
+        for (wearing, count), end in zip(alike, ends, strict=True)
+        if isinstance(wearing, Wearing)
+    ]
