@@ -1,5 +1,6 @@
 """Whose calls the engine answers first, seen in the order of the forward passes."""
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ class Model:
 
     def __init__(self, max_rows: int = 16, max_pictures: int = 4) -> None:
         self.passes: list[tuple[str, int]] = []
-        self.parts = [Words(self.passes), Denoiser(self.passes), Decoder(self.passes)]
+        self.parts: list[Any] = [Words(self.passes), Denoiser(self.passes), Decoder(self.passes)]
         self.adoptions = frozenset(Adoption("model", type(part).__name__, part) for part in self.parts)
         self.hub = Hub(max_rows, max_pictures)
 
@@ -110,7 +111,7 @@ def test_a_queue_of_decodes_holds_up_the_denoiser_for_one_of_them_at_a_time() ->
     kinds = [name for name, _ in model.passes]
     decodes = [place for place, name in enumerate(kinds) if name == "decoder"]
     assert [rows for name, rows in model.passes if name == "decoder"][:4] == [2, 2, 2, 2]
-    assert all("denoiser" in kinds[one:other] for one, other in zip(decodes[:3], decodes[1:4], strict=True))
+    assert all("denoiser" in kinds[one:other] for one, other in pairwise(decodes))
 
 
 def test_when_rows_are_short_the_higher_priority_is_stepped_first_and_nobody_starves() -> None:
