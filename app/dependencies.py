@@ -6,8 +6,9 @@ All are coroutines: FastAPI would send a plain function to a thread, once for ev
 import re
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Request
 
+from app.contract import names
 from app.contract.catalogue import Catalogue
 from app.contract.job_store import JobStore
 from app.contract.storage import Storage
@@ -42,6 +43,10 @@ async def _started_at(request: Request) -> int:
     return started_at
 
 
+async def _tenant() -> str:
+    return names.OPEN_TENANT
+
+
 async def require_json(request: Request) -> None:
     if not JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise UnsupportedMediaType
@@ -51,6 +56,10 @@ TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 TheStore = Annotated[JobStore, Depends(_store)]
 TheStorage = Annotated[Storage, Depends(_storage)]
 TheTraffic = Annotated[Traffic, Depends(_traffic)]
+TheTenant = Annotated[str, Depends(_tenant)]
 StartedAt = Annotated[int, Depends(_started_at)]
 JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+IdempotencyKey = Annotated[
+    str | None, Header(pattern=r"^[!-~]{1,255}$", description="A repeat with the same key gives the same job.")
+]
 ImageIndex = Annotated[str, Path(pattern=r"^(0|[1-9][0-9]{0,3})$")]  # one spelling for each picture

@@ -1,15 +1,26 @@
 """A request becomes an admitted job."""
 
+import hashlib
+
 from app.contract.catalogue import Catalogue
-from app.contract.generation import GenerationRequest
+from app.contract.generation import GenerationRequest, seed_of
 from app.contract.job import JobRecord
 from app.contract.job_store import JobStore
 
 
-async def submit(request: GenerationRequest, catalogue: Catalogue, store: JobStore) -> JobRecord:
-    """Looks the model up, fills in its defaults, draws the seed and admits the job.
+async def submit(
+    request: GenerationRequest, catalogue: Catalogue, store: JobStore, *, tenant: str, job_id: str | None = None
+) -> JobRecord:
+    """Looks the model up, fills in its defaults, draws the seed and admits the job; without an id it gets one.
 
-    Raises ModelNotFound, InvalidField, QueueFull or RedisUnavailable.
+    Raises ModelNotFound, InvalidField, JobConflict, QueueFull or RedisUnavailable.
     """
+    if job_id and request.seed is None:
+        request = request.model_copy(update={"seed": seed_of(job_id)})
     generation = catalogue.find(request.model).fill(request)
-    return await store.admit(generation)
+    return await store.admit(generation, job_id, tenant=tenant)
+
+
+def id_for_key(idempotency_key: str, tenant: str) -> str:
+    """The id of the job that the tenant submits with this key: the job's record is the key's memory."""
+    return hashlib.sha256(f"{tenant}\n{idempotency_key}".encode()).hexdigest()[:32]

@@ -6,7 +6,7 @@ DarkroomError                500 internal
 │   ├── ModelNotFound        422, the field is `model`
 │   ├── JobNotFound          404
 │   ├── ImageNotFound        404
-│   └── JobConflict          409
+│   └── JobConflict          422
 ├── Overloaded               503, with Retry-After
 │   ├── QueueFull
 │   ├── RedisUnavailable
@@ -73,9 +73,9 @@ class ImageNotFound(RequestRejected):
 
 
 class JobConflict(RequestRejected):
-    """Raised when the id already belongs to a job with another body."""
+    """Raised when the id or the idempotency key already belongs to a job with another body."""
 
-    status = 409
+    status = 422
     code = "job_conflict"
 
 

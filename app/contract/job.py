@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from app.contract import names
 from app.contract.generation import Generation
 
 
@@ -57,6 +58,7 @@ class JobRecord(BaseModel):
     """A job as it stands in Redis, with nothing that depends on who asks."""
 
     id: str
+    tenant: str = Field(default=names.OPEN_TENANT, description="Whose job it is.")
     status: JobStatus
     generation: Generation
     progress: Progress
@@ -66,6 +68,7 @@ class JobRecord(BaseModel):
     attempt: int = Field(default=0, description="How often a worker has started it.")
     development: Development | None = None
     error: JobError | None = None
+    is_replayed: bool = Field(default=False, description="Whether it was there before it was submitted.")
 
 
 class Image(BaseModel):

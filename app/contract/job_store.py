@@ -61,7 +61,9 @@ class JobStore:
         self._admit = redis.register_script((SCRIPTS / "admit.lua").read_text())
         self._cancel = redis.register_script((SCRIPTS / "cancel.lua").read_text())
 
-    async def admit(self, generation: Generation, job_id: str | None = None) -> JobRecord:
+    async def admit(
+        self, generation: Generation, job_id: str | None = None, *, tenant: str = names.OPEN_TENANT
+    ) -> JobRecord:
         """Puts the job into its model's queue; the same id and generation again give the job that is there.
 
         Raises InvalidField, QueueFull, JobConflict and RedisUnavailable.
@@ -69,13 +71,14 @@ class JobStore:
         new = self._build(generation, job_id or uuid.uuid4().hex)
         queue = Queue(new.origin, connection=new.connection)
         keys = [new.key, queue.key, queue.redis_queues_keys]
+        fields = [*_build_hset_args(new), "darkroom_tenant", tenant]  # type: ignore[no-untyped-call]
         with _redis_errors():
-            answer = await self._admit(keys, [new.id, self._max_queued, names.WAKE_CHANNEL, *_build_hset_args(new)])  # type: ignore[no-untyped-call]
+            answer = await self._admit(keys, [new.id, self._max_queued, names.WAKE_CHANNEL, *fields])
         if answer == b"full":
             raise QueueFull(f"{self._max_queued} jobs wait for {generation.model} already.")
         if answer == b"known":
-            return await self._find_same(new.id, generation)
-        return read_record(new, attempt=0, newest=[])
+            return await self._find_same(new.id, generation, tenant)
+        return read_record(new, tenant=tenant, attempt=0, newest=[])
 
     async def find(self, job_id: str) -> JobRecord:
         """Raises JobNotFound and RedisUnavailable."""
@@ -91,7 +94,8 @@ class JobStore:
         if not _is_ours(found):
             raise _not_found(job_id)
         try:
-            return read_record(found, attempt=int(fields.get(b"darkroom_attempt", 0)), newest=newest)
+            tenant = fields.get(b"darkroom_tenant", names.OPEN_TENANT.encode()).decode()
+            return read_record(found, tenant=tenant, attempt=int(fields.get(b"darkroom_attempt", 0)), newest=newest)
         except (ValidationError, IndexError):  # another version's
             raise _not_found(job_id) from None
 
@@ -147,11 +151,12 @@ class JobStore:
                 counts = iter(await pipeline.execute())
         return {model: QueueCounts(**{status: next(counts) for status in QueueCounts.model_fields}) for model in models}
 
-    async def _find_same(self, job_id: str, generation: Generation) -> JobRecord:
-        record = await self.find(job_id)
-        if record.generation != generation:
-            raise JobConflict(f"The job {job_id} exists and asks for something else.")
-        return record
+    async def _find_same(self, job_id: str, generation: Generation, tenant: str) -> JobRecord:
+        with suppress(JobNotFound):  # another application's
+            record = await self.find(job_id)
+            if (record.generation, record.tenant) == (generation, tenant):
+                return record.model_copy(update={"is_replayed": True})
+        raise JobConflict(f"The job {job_id} exists and asks for something else.")
 
     def _build(self, generation: Generation, job_id: str) -> job.Job:
         if not job.JOB_ID_PATTERN.fullmatch(job_id):
@@ -178,13 +183,20 @@ class JobStore:
         return job.Job(job_id, connection=cast(Any, self._redis), serializer=JSONSerializer)
 
 
-def read_record(rq_job: job.Job, *, attempt: int, newest: Sequence[tuple[bytes, Mapping[Any, Any]]]) -> JobRecord:
+def read_record(
+    rq_job: job.Job,
+    *,
+    tenant: str = names.OPEN_TENANT,
+    attempt: int,
+    newest: Sequence[tuple[bytes, Mapping[Any, Any]]],
+) -> JobRecord:
     """Reads rq's hash and the newest entry of rq's result stream as what the API calls a job."""
     generation = Generation.model_validate(rq_job.args[0])
     status = STATUSES.get(rq_job.get_status(refresh=False), JobStatus.QUEUED)
     meta = {} if status is JobStatus.QUEUED else rq_job.meta  # what a lost worker left says nothing of the next run
     return JobRecord(
         id=rq_job.id,
+        tenant=tenant,
         status=status,
         generation=generation,
         progress=meta.get("progress") or Progress(total_steps=generation.num_inference_steps),

@@ -1,6 +1,7 @@
 """Every name that the front end and the workers share in Redis; rq's own keys are built by rq."""
 
 JOB_FUNCTION = "worker.task.develop"
+OPEN_TENANT = "open"  # whose job it is, as long as there are no API keys
 WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled
 
 

@@ -1,4 +1,5 @@
 import hashlib
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from obstore.exceptions import BaseError
@@ -7,23 +8,46 @@ from app.conditional import has_already
 from app.contract.errors import ImageNotFound, StorageUnavailable
 from app.contract.generation import GenerationRequest
 from app.contract.job import Job, JobRecord
-from app.dependencies import ImageIndex, JobId, TheCatalogue, TheStorage, TheStore, require_json
+from app.dependencies import (
+    IdempotencyKey,
+    ImageIndex,
+    JobId,
+    TheCatalogue,
+    TheStorage,
+    TheStore,
+    TheTenant,
+    require_json,
+)
 from app.problems import RESPONSES
-from app.submission import submit
+from app.submission import id_for_key, submit
 
 POLL_AGAIN_S = 1
+REPLAYED: dict[int | str, dict[str, Any]] = {200: {"model": Job, "description": "The job that was there already"}}
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
 
 
-@router.post("", status_code=202, response_model=Job, dependencies=[Depends(require_json)])
-async def create_job(body: GenerationRequest, catalogue: TheCatalogue, store: TheStore) -> Response:
+@router.post("", status_code=202, response_model=Job, dependencies=[Depends(require_json)], responses=REPLAYED)
+async def create_job(
+    body: GenerationRequest,
+    catalogue: TheCatalogue,
+    store: TheStore,
+    tenant: TheTenant,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Admits a job and answers at once; the seed that was drawn is in the answer."""
-    record = await submit(body, catalogue, store)
-    answer = _job_answer(record)
-    answer.status_code = 202
-    answer.headers["Location"] = f"/v1/jobs/{record.id}"
-    return answer
+    job_id = id_for_key(idempotency_key, tenant) if idempotency_key else None
+    record = await submit(body, catalogue, store, tenant=tenant, job_id=job_id)
+    return _submitted(record, 200 if record.status.is_terminal else 202)
+
+
+@router.put("/{job_id}", status_code=202, response_model=Job, dependencies=[Depends(require_json)], responses=REPLAYED)
+async def put_job(
+    job_id: JobId, body: GenerationRequest, catalogue: TheCatalogue, store: TheStore, tenant: TheTenant
+) -> Response:
+    """Admits a job under an id of the caller's; the same body again gives the same job."""
+    record = await submit(body, catalogue, store, tenant=tenant, job_id=job_id)
+    return _submitted(record, 200 if record.is_replayed else 202)
 
 
 @router.get("/{job_id}", response_model=Job, responses={304: {"description": "As it was"}})
@@ -70,6 +94,15 @@ async def read_image(
     except BaseError as error:
         raise StorageUnavailable("The storage does not give the picture now.") from error
     return Response(content, headers=headers, media_type=image.content_type)
+
+
+def _submitted(record: JobRecord, status: int) -> Response:
+    answer = _job_answer(record)
+    answer.status_code = status
+    answer.headers["Location"] = f"/v1/jobs/{record.id}"
+    if record.is_replayed:
+        answer.headers["Idempotency-Replayed"] = "true"
+    return answer
 
 
 def _job_answer(record: JobRecord) -> Response:
