@@ -74,7 +74,9 @@ class Lora:
             if module is not None:
                 pairs.update(_pairs(module, getattr(hollow, component), f"{file.name}, {component}"))
         if not pairs or 2 * len(pairs) != expected:
-            raise LoraUnusable(f"{file.name}: {expected - 2 * len(pairs)} of its {expected} tensors have no place here.")
+            raise LoraUnusable(
+                f"{file.name}: {expected - 2 * len(pairs)} of its {expected} tensors have no place here."
+            )
         return cls(pairs)
 
 
