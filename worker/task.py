@@ -20,6 +20,7 @@ from worker.queue import Claim, WorkerBroken
 
 STUCK_AFTER_S = 30.0  # past a run's deadline; a step that is under way may take its time
 PREVIEW_EVERY = 2  # steps
+PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,12 @@ def _developed(claim: Claim, workbench: Workbench, on_preview: OnPreview | None)
         pipeline = model.pipelines[generation.scheduler]
         asked = arguments(pipeline, generation)
         run = workbench.engine.submit(
-            pipeline, **asked, on_step=on_step, deadline=claim.timeout_s, memory=model.run_bytes(generation)
+            pipeline,
+            **asked,
+            on_step=on_step,
+            deadline=claim.timeout_s,
+            priority=PRIORITIES[generation.priority],
+            memory=model.run_bytes(generation),
         )
         departure = departing(run, lambda output: output.images)
         claim.when_lost(run.cancel)

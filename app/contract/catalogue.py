@@ -66,9 +66,9 @@ class Model(BaseModel):
 
         Raises InvalidField.
         """
-        asked = request.model_dump(exclude_none=True, exclude={"model", "output"})
+        asked = request.model_dump(exclude_none=True, exclude={"model"})
         chosen = {"seed": draw_seed(), **self.defaults.model_dump(), **asked}
-        generation = Generation(model=self.name, output=request.output, **chosen)
+        generation = Generation(model=self.name, **chosen)
         self._check(generation)
         return generation
 

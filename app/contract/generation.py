@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 PROMPT_MAX_CHARS = 8_000
 SEED_MAX = 2**63 - 1
+DEADLINE_MAX_S = 86_400
 DRAWN_SEED_MAX = 2**32 - 1  # short enough to be read out, exact in every JSON parser
 
 
@@ -22,15 +23,22 @@ WithoutNul = AfterValidator(_without_nul)
 Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS), WithoutNul]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), WithoutNul]
 MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul]
+Priority = Literal["high", "normal", "low"]
 
 
 class Output(BaseModel):
     """How the pictures are encoded; `quality` counts for jpeg and webp."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)  # another version may have stored more
 
     format: Literal["png", "jpeg", "webp"] = "png"
     quality: int = Field(default=90, ge=1, le=100)
+
+
+class OutputRequest(Output):
+    """The same, as the caller sends it."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class GenerationRequest(BaseModel):
@@ -53,7 +61,11 @@ class GenerationRequest(BaseModel):
     guidance_scale: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     seed: int | None = Field(default=None, ge=0, le=SEED_MAX, description="Picture n has seed + n.")
     scheduler: str | None = Field(default=None, max_length=128)
-    output: Output = Output()
+    output: OutputRequest = OutputRequest()
+    priority: Priority = "normal"
+    deadline_s: int | None = Field(
+        default=None, ge=1, le=DEADLINE_MAX_S, description="A job that still waits so long after it was sent expires."
+    )
     metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=16)
 
 
@@ -73,6 +85,8 @@ class Generation(BaseModel):
     seed: int
     scheduler: str
     output: Output
+    priority: Priority = "normal"
+    deadline_s: int | None = None
     metadata: dict[str, str]
 
     @property

@@ -127,6 +127,31 @@ def test_a_lost_job_is_cancelled_and_breaks_nothing(claim: Claim, workbench: Wor
         develop(claim, workbench)
 
 
+@pytest.mark.parametrize(("priority", "expected"), [("high", 1), ("normal", 0), ("low", -1)])
+def test_a_job_keeps_its_priority_in_the_engine(
+    redis: Redis,
+    redis_url: str,
+    workbench: Workbench,
+    pipeline: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    priority: str,
+    expected: int,
+) -> None:
+    Front(redis_url).admit(priority=priority)
+    submit, seen = workbench.engine.submit, []
+
+    def noting(*arguments: Any, **options: Any) -> Any:
+        seen.append(options["priority"])
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(workbench.engine, "submit", noting)
+    pipeline.kernel.left.set()
+
+    develop(claim_of(redis), workbench)
+
+    assert seen == [expected]
+
+
 def test_a_job_without_a_timeout_is_waited_for(claim: Claim, workbench: Workbench, pipeline: Pipeline) -> None:
     claim.job.timeout = None
     pipeline.kernel.left.set()

@@ -40,6 +40,8 @@ def test_what_is_asked_for_is_what_the_worker_will_read(http: httpx.Client, redi
         "seed": 2**63 - 1,
         "scheduler": "DDIMScheduler",
         "output": {"format": "webp", "quality": 1},
+        "priority": "high",
+        "deadline_s": 86_400,
         "metadata": {"who": "me"},
     }
 
@@ -161,7 +163,16 @@ def test_a_job_that_another_version_stored_differently_is_a_404(
 
 def test_what_another_version_stored_besides_is_left_aside(http: httpx.Client, redis: Redis) -> None:
     sent = http.post("/v1/jobs", json={"prompt": "a cat"}).json()
-    store_arguments(redis, sent["id"], {**sent["request"], "eta": 0.5})
+    output = {**sent["request"]["output"], "lossless": True}
+    store_arguments(redis, sent["id"], {**sent["request"], "eta": 0.5, "output": output})
+
+    assert http.get(sent["urls"]["self"]).json() == sent
+
+
+def test_what_an_earlier_version_did_not_store_has_its_default(http: httpx.Client, redis: Redis) -> None:
+    sent = http.post("/v1/jobs", json={"prompt": "a cat"}).json()
+    earlier = {name: value for name, value in sent["request"].items() if name not in ("priority", "deadline_s")}
+    store_arguments(redis, sent["id"], earlier)
 
     assert http.get(sent["urls"]["self"]).json() == sent
 
