@@ -18,6 +18,7 @@ from worker.pipelines.warming import LoadedModel
 from worker.queue import QueueWorker
 from worker.retention import forgetting
 from worker.task import Workbench, develop
+from worker.watchdog import require_progress
 
 ANSWER_TIMEOUT_S = 5.0
 
@@ -37,6 +38,7 @@ def main(settings: Settings, name: str | None = None) -> None:
         models.warm(sorted(catalogue.models, key=lambda name: name != catalogue.default))  # the default first
 
         def announce() -> Announcement:
+            require_progress(engine, settings.stall_s)
             return _announcement(worker, engine, models, placement, started_at)
 
         worker = QueueWorker(

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     max_rows: int = Field(default=32, ge=1, description="Rows of one forward pass; guidance takes two a picture.")
     max_jobs: int = Field(default=16, ge=1, description="Jobs that one worker develops at once.")
     lease_s: float = Field(default=4.0, ge=0.5, description="A worker that is silent for so long is taken for dead.")
+    stall_s: float = Field(
+        default=120.0, ge=1, description="A worker whose engine is stuck for so long ends; more than any forward pass."
+    )
     grace_s: float = Field(default=30.0, ge=0, description="How long a stopping worker goes on with its jobs.")
 
     @property

@@ -49,6 +49,7 @@ class QueueWorker(BaseWorker):
     """Claims as many jobs as it has room for and develops each in a slot of its own, until it is told to stop.
 
     It wants a Redis client of its own, with a short timeout and without decoding, and calls it only in `work`.
+    `announce` is called with each beat; both it and `develop` raise WorkerBroken to have this process end.
     """
 
     def __init__(
@@ -71,7 +72,6 @@ class QueueWorker(BaseWorker):
         self.claims: dict[str, Claim] = {}
         self._develop = develop
         self._announce = announce
-        self._said = ""
         self._lease_s = lease_s
         self._grace_s = grace_s
         self._ledger = Ledger(connection, self.name, self.queues, lease_s)
@@ -131,7 +131,6 @@ class QueueWorker(BaseWorker):
         return self._stop_asked_at is not None
 
     def _enter(self) -> None:
-        self._said = self._announce().model_dump_json() if self._announce else ""
         was_away, self._reap_at = self._reap_at > 0, self._after_the_others()  # as if Redis were away, until it answers
         super()._set_ip_address(self.connection)
         if not was_away:
@@ -250,13 +249,19 @@ class QueueWorker(BaseWorker):
     def _beat(self) -> None:
         claims = list(self.claims.values())
         state = WorkerStatus.BUSY if claims else WorkerStatus.IDLE
-        is_known, lost = self._ledger.beat(claims, self._said, state)
+        is_known, lost = self._ledger.beat(claims, self._announcement(), state)
         if not is_known:
             self.register_birth()
         for claim in lost:
             claim.lose()
-        if self._announce:
-            self._said = self._announce().model_dump_json()
+
+    def _announcement(self) -> str:
+        try:
+            return self._announce().model_dump_json() if self._announce else ""
+        except WorkerBroken as broken:
+            if not self._is_stopping:  # or else its jobs go back when the grace period is over
+                self._die(broken)
+            return ""
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message["data"].decode() in {claim.job_id for claim in list(self.claims.values())}:
