@@ -1,6 +1,6 @@
 """What became of a request: the `job` of the API, read from rq's record."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -16,10 +16,11 @@ class JobStatus(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
+    EXPIRED = "expired"
 
     @property
     def is_terminal(self) -> bool:
-        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
+        return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
 class Progress(BaseModel):
@@ -70,6 +71,12 @@ class JobRecord(BaseModel):
     error: JobError | None = None
     is_replayed: bool = Field(default=False, description="Whether it was there before it was submitted.")
 
+    @property
+    def deadline_at(self) -> datetime | None:
+        """When the job expires if it still waits."""
+        deadline_s = self.generation.deadline_s
+        return self.created_at + timedelta(seconds=deadline_s) if deadline_s else None
+
 
 class Image(BaseModel):
     """One picture as a caller sees it."""
@@ -94,6 +101,7 @@ class Job(BaseModel):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    deadline_at: datetime | None
     attempt: int
     progress: Progress
     request: Generation
@@ -122,5 +130,5 @@ class Job(BaseModel):
 
 
 def _same_fields(record: JobRecord) -> dict[str, Any]:
-    names = ("id", "status", "created_at", "started_at", "ended_at", "attempt", "progress", "error")
+    names = ("id", "status", "created_at", "started_at", "ended_at", "deadline_at", "attempt", "progress", "error")
     return {name: getattr(record, name) for name in names}

@@ -36,12 +36,12 @@ STATUSES = {
     job.JobStatus.FINISHED: JobStatus.SUCCEEDED,
     job.JobStatus.FAILED: JobStatus.FAILED,
     job.JobStatus.STOPPED: JobStatus.FAILED,
-    job.JobStatus.CANCELED: JobStatus.CANCELED,
+    job.JobStatus.CANCELED: JobStatus.CANCELED,  # or EXPIRED, which rq has no word for
 }
 
 
 class QueueCounts(BaseModel):
-    """A model's jobs by status; ended ones are counted as long as they are kept."""
+    """A model's jobs by status; ended ones are counted as long as they are kept, the expired as canceled."""
 
     queued: int
     running: int
@@ -72,6 +72,8 @@ class JobStore:
         queue = Queue(new.origin, connection=new.connection)
         keys = [new.key, queue.key, queue.redis_queues_keys]
         fields = [*_build_hset_args(new), "darkroom_tenant", tenant]  # type: ignore[no-untyped-call]
+        if generation.deadline_s:
+            fields += ["darkroom_deadline", new.created_at.timestamp() + generation.deadline_s]
         with _redis_errors():
             answer = await self._admit(keys, [new.id, self._max_queued, names.WAKE_CHANNEL, *fields])
         if answer == b"full":
@@ -81,7 +83,17 @@ class JobStore:
         return read_record(new, tenant=tenant, attempt=0, newest=[])
 
     async def find(self, job_id: str) -> JobRecord:
-        """Raises JobNotFound and RedisUnavailable."""
+        """The job as it is; if it has waited past its deadline, it expires now.
+
+        Raises JobNotFound and RedisUnavailable.
+        """
+        found = await self._read(job_id)
+        if found.status is JobStatus.QUEUED and found.deadline_at and found.deadline_at <= now():
+            await self._end(job_id, expires=True)
+            return await self._read(job_id)
+        return found
+
+    async def _read(self, job_id: str) -> JobRecord:
         found = self._empty(job_id)
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(found.key)
@@ -94,8 +106,13 @@ class JobStore:
         if not _is_ours(found):
             raise _not_found(job_id)
         try:
-            tenant = fields.get(b"darkroom_tenant", names.OPEN_TENANT.encode()).decode()
-            return read_record(found, tenant=tenant, attempt=int(fields.get(b"darkroom_attempt", 0)), newest=newest)
+            return read_record(
+                found,
+                tenant=fields.get(b"darkroom_tenant", names.OPEN_TENANT.encode()).decode(),
+                attempt=int(fields.get(b"darkroom_attempt", 0)),
+                is_expired=b"darkroom_expired" in fields,
+                newest=newest,
+            )
         except (ValidationError, IndexError):  # another version's
             raise _not_found(job_id) from None
 
@@ -107,17 +124,15 @@ class JobStore:
         found = await self.find(job_id)  # and no other application's job is canceled
         if found.status.is_terminal:
             return found
+        await self._end(job_id, expires=False)
+        return await self.find(job_id)
+
+    async def _end(self, job_id: str, *, expires: bool) -> None:
         keys = [job.Job.key_for(job_id), ExecutionRegistry.key_template.format(job_id)]
         moment = now()
+        words = (RQ_KEY_PREFIX, job_id, utcformat(moment), int(moment.timestamp()), self._retention_s)
         with _redis_errors():
-            await self._cancel(
-                keys,
-                [
-                    *(RQ_KEY_PREFIX, job_id, utcformat(moment), int(moment.timestamp()), self._retention_s),
-                    names.WAKE_CHANNEL,
-                ],
-            )
-        return await self.find(job_id)
+            await self._cancel(keys, [*words, names.WAKE_CHANNEL, int(expires)])
 
     async def announcements(self) -> list[Announcement]:
         """What every live worker says of itself.
@@ -188,11 +203,14 @@ def read_record(
     *,
     tenant: str = names.OPEN_TENANT,
     attempt: int,
+    is_expired: bool = False,
     newest: Sequence[tuple[bytes, Mapping[Any, Any]]],
 ) -> JobRecord:
     """Reads rq's hash and the newest entry of rq's result stream as what the API calls a job."""
     generation = Generation.model_validate(rq_job.args[0])
     status = STATUSES.get(rq_job.get_status(refresh=False), JobStatus.QUEUED)
+    if status is JobStatus.CANCELED and is_expired:
+        status = JobStatus.EXPIRED
     meta = {} if status is JobStatus.QUEUED else rq_job.meta  # what a lost worker left says nothing of the next run
     return JobRecord(
         id=rq_job.id,

@@ -1,8 +1,9 @@
--- CANCEL: ends a queued or running job; a job that has ended stays as it is.
+-- CANCEL: ends a queued or running job; a job that has ended stays as it is. One that expires ends only if it waits.
 -- A running job's owner loses it here and now: it is woken to beat and see it, and its commit is refused.
 -- KEYS: the job, its executions.
--- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it, the wake channel.
-local prefix, id, now, seconds, retention, wake = unpack(ARGV)
+-- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it, the wake channel,
+--       1 if it expires or 0.
+local prefix, id, now, seconds, retention, wake, expires = unpack(ARGV)
 local status, origin = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin'))
 if not status then
   return 'unknown'
@@ -11,6 +12,12 @@ for _, ended in ipairs({'finished', 'failed', 'stopped', 'canceled'}) do
   if status == ended then
     return status
   end
+end
+if expires == '1' then
+  if status ~= 'queued' then
+    return status
+  end
+  redis.call('HSET', KEYS[1], 'darkroom_expired', 1)
 end
 
 redis.call('LREM', prefix .. ':queue:' .. origin, 0, id)

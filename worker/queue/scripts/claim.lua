@@ -23,6 +23,12 @@ local function start(id, job, queue, registry)
   claimed[#claimed + 1] = {entry, redis.call('HGETALL', job)}
 end
 
+local function expire(id, job, queue)
+  redis.call('HSET', job, 'status', 'canceled', 'ended_at', now, 'darkroom_expired', 1)
+  redis.call('EXPIRE', job, tonumber(redis.call('HGET', job, 'result_ttl')) or 86400)
+  redis.call('ZADD', prefix .. ':canceled:' .. string.sub(queue, #(prefix .. ':queue:') + 1), seconds, id)
+end
+
 if redis.call('EXISTS', prefix .. ':suspended') == 1 then
   return claimed
 end
@@ -34,7 +40,7 @@ for at = 3, #KEYS, 2 do
       break
     end
     local job = prefix .. ':job:' .. id
-    local status, deaths = unpack(redis.call('HMGET', job, 'status', 'darkroom_deaths'))
+    local status, deaths, deadline = unpack(redis.call('HMGET', job, 'status', 'darkroom_deaths', 'darkroom_deadline'))
     deaths = tonumber(deaths or 0) or 0
     local alone = deaths >= tonumber(alone_from) and deaths < tonumber(most)
     if alone and in_flight + #claimed > 0 then
@@ -43,7 +49,11 @@ for at = 3, #KEYS, 2 do
     redis.call('LPOP', KEYS[at])
     local valid = string.match(id, '^[%w_-]+$') and redis.call('HEXISTS', job, 'data') == 1
     if status == 'queued' and valid then -- or else a duplicate, canceled, deleted or none of rq's
-      start(id, job, KEYS[at], KEYS[at + 1])
+      if (tonumber(deadline) or math.huge) <= tonumber(seconds) then
+        expire(id, job, KEYS[at])
+      else
+        start(id, job, KEYS[at], KEYS[at + 1])
+      end
     end
     if alone then
       return claimed
