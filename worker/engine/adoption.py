@@ -1,7 +1,7 @@
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -35,21 +35,16 @@ class Method:
         self.name = name
         self.module = fingerprint.module
         self.original = original
-        self._fingerprint = fingerprint
-        self.is_of_pictures = original.__name__ != REROUTED[0]
+        self.fingerprint = fingerprint
+        self.is_of_pictures = name.endswith((".decode", ".encode"))
         self.number = next(_numbers)  # stands for the method in signatures, which outlive it
         self.answered_at = 0  # the hub's latest batch of it
         self.calls = self.forwards = self.rows = 0
         self._signature = inspect.signature(original)
         self._defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
 
-    @property
-    def stamp(self) -> Hashable:
-        """Changes with what the module computes."""
-        return self._fingerprint.stamp
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with self._fingerprint.absorbing():
+        with self.fingerprint.absorbing():
             return self.original(*args, **kwargs)
 
     def named(self, args: Any, kwargs: Any) -> dict[str, Any]:

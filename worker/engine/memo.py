@@ -60,7 +60,7 @@ class Memo:
 
 def _key(call: Call) -> Hashable:
     tensors = tuple(digest(tensor) for leaf in call.leaves for tensor in tensors_of(leaf))
-    return call.exact, call.rows, call.adapters, call.method.stamp, tensors
+    return call.exact, call.rows, call.adapters, call.method.fingerprint.stamp, tensors
 
 
 def _copy(result: Any) -> Any:

@@ -24,31 +24,24 @@ class Answer:
     error: BaseException | None = None
 
 
+@dataclass(eq=False, repr=False)
 class Run:
     """One pipeline call in a greenlet of its own: it is resumed until it parks at a call, or ends.
 
     It knows no other run and no clock; its deadline is a number that the engine compares.
     """
 
-    def __init__(
-        self,
-        pipeline: Any,
-        arguments: Mapping[str, Any],
-        adoptions: "frozenset[Adoption]",
-        random: States,
-        deadline: float = float("inf"),
-        adapters: Adapters | None = None,
-        priority: int = 0,
-        memory: int = 0,
-    ) -> None:
+    pipeline: Any
+    arguments: Mapping[str, Any]
+    adoptions: "frozenset[Adoption]"
+    random: States
+    deadline: float = float("inf")
+    adapters: Adapters | None = None
+    priority: int = 0
+    memory: int = 0
+
+    def __post_init__(self) -> None:
         self.future: Future[Any] = Future()
-        self.pipeline = pipeline
-        self.adoptions = adoptions
-        self.random = random
-        self.deadline = deadline
-        self.adapters = adapters
-        self.priority = priority
-        self.memory = memory
         self.call: Call | None = None
         self.outcome = Answer()
         self.has_ended = False
@@ -56,7 +49,6 @@ class Run:
         self._answer = Answer()
         self._is_aborted = False
         self._greenlet: Any = None
-        self._arguments = dict(arguments)
         self._thread_state: tuple[bool, ...] = ()
 
     @staticmethod
@@ -107,14 +99,14 @@ class Run:
 
     def _execute(self, _nothing: Any) -> None:
         try:
-            self._end(Answer(own_copy(self.pipeline)(**self._arguments)))
+            self._end(Answer(own_copy(self.pipeline)(**self.arguments)))
         except BaseException as error:  # nothing may leave the greenlet for the hub's loop
             self._end(Answer(error=error))
 
     def _end(self, outcome: Answer) -> None:
         forget_tensors(outcome.error)
         self.outcome, self.has_ended, self.is_ready = outcome, True, False
-        self.call, self._answer, self._greenlet, self._arguments = None, Answer(), None, {}
+        self.call, self._answer, self._greenlet, self.arguments = None, Answer(), None, {}
 
 
 def forget_tensors(error: BaseException | None) -> None:
