@@ -4,8 +4,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
-from redis import Redis
-
 from app.contract.announcement import Announcement, ModuleCounts, NeverStacked
 from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
@@ -16,11 +14,10 @@ from worker.pipelines.placement import Placement, set_threads
 from worker.pipelines.warm_models import WarmModels
 from worker.pipelines.warming import LoadedModel
 from worker.queue import QueueWorker
+from worker.redis_client import connect
 from worker.retention import forgetting
 from worker.task import Workbench, develop
 from worker.watchdog import require_progress
-
-ANSWER_TIMEOUT_S = 5.0
 
 
 def main(settings: Settings, name: str | None = None) -> None:
@@ -44,7 +41,7 @@ def main(settings: Settings, name: str | None = None) -> None:
         worker = QueueWorker(
             list(catalogue.models),
             name,
-            connection=Redis.from_url(settings.redis_address, socket_timeout=ANSWER_TIMEOUT_S),
+            connection=connect(settings.redis_address),
             develop=partial(develop, workbench=Workbench(engine, models, storage)),
             announce=announce,
             capacity=settings.max_jobs,

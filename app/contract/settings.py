@@ -8,13 +8,22 @@ from pydantic import AfterValidator, ByteSize, Field, PositiveInt
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.contract import sentinel
+
 UNIX_SOCKET_MAX_BYTES = 100  # Linux allows 107
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _redis_url(url: str) -> str:
-    if not url.startswith(REDIS_SCHEMES):
-        raise PydanticCustomError("redis_url", "A Redis address begins with redis://, rediss:// or unix://")
+    if url.startswith(sentinel.SCHEMES):
+        try:
+            sentinel.SentinelAddress.parse(url)
+        except ValueError as error:  # pydantic's own sentence would show the address, and so the password
+            raise PydanticCustomError("redis_url", "{reason}", {"reason": str(error)}) from None
+    elif not url.startswith(REDIS_SCHEMES):
+        raise PydanticCustomError(
+            "redis_url", "A Redis address begins with redis://, rediss://, unix:// or redis+sentinel://"
+        )
     return url
 
 
@@ -36,7 +45,10 @@ class Settings(BaseSettings):
     )
 
     state_dir: Path = Field(default=Path("state"), description="Where the embedded Redis and the pictures live.")
-    redis_url: RedisUrl | None = Field(default=None, description="Unset: the Redis that `darkroom up` starts.")
+    redis_url: RedisUrl | None = Field(
+        default=None,
+        description=f"Unset: the Redis that `darkroom up` starts. Behind Sentinels: {sentinel.FORM}",
+    )
     storage_url: StorageUrl | None = Field(default=None, description="Unset: the folder `images` of the state folder.")
     catalogue: Path | None = Field(default=None, description="A models.toml; unset: the embedded model alone.")
 

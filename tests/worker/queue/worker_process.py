@@ -11,13 +11,12 @@ import sys
 import time
 from typing import Any
 
-from redis import Redis
-
 from worker.queue import Claim, QueueWorker, WorkerBroken
+from worker.redis_client import connect
 
 
 def main(url: str, options: str) -> None:
-    redis = Redis.from_url(url)
+    redis = connect(url)
 
     def develop(claim: Claim) -> dict[str, Any]:
         generation = claim.generation
@@ -33,8 +32,7 @@ def main(url: str, options: str) -> None:
             claim.report(step + 1, generation.num_inference_steps)
         return {"images": []}
 
-    connection = Redis.from_url(url, socket_timeout=5)
-    QueueWorker(["mini"], connection=connection, develop=develop, **json.loads(options)).work()
+    QueueWorker(["mini"], connection=connect(url), develop=develop, **json.loads(options)).work()
 
 
 if __name__ == "__main__":
