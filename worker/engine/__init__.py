@@ -24,7 +24,8 @@ The rules:
    shared module while it runs is noticed before the change meets a forward pass, and runs exclusively from then on.
 6. Equal lookups (calls with nothing but integers, such as a text's tokens) are answered once and remembered.
 7. The hub has no clock, thread or I/O. The engine has the one thread; torch's thread state (gradients off) is
-   set once, where it starts. The global random generators are each run's own while it has the thread.
+   set once, where it starts. The global random generators are each run's own while it has the thread, and while a
+   call of its is answered alone.
 8. A run ends early by `Aborted` thrown into its greenlet where it is parked: cancelled, past its deadline, closed.
 """
 

@@ -1,7 +1,7 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -42,6 +42,7 @@ def wearing(rows: Sequence[tuple[Adapters | None, int]]) -> Iterator[None]:
         _worn.reset(token)
 
 
+@dataclass(eq=False, repr=False)
 class Call:
     """One forward pass that a run waits for.
 
@@ -50,21 +51,15 @@ class Call:
     alone: `alone_because` says why. A lookup has only integers for tensors, such as the tokens of a text.
     """
 
-    def __init__(
-        self,
-        method: "Method",
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        adapters: Adapters | None = None,
-        random: States | None = None,
-    ) -> None:
-        self.method = method
-        self.adapters = adapters
-        self.random = random or []  # the run's own, for modules that draw
-        self.args = args
-        self.kwargs = kwargs
+    method: "Method"
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    adapters: Adapters | None = None
+    random: States = field(default_factory=list)  # the run's own, for modules that draw
+
+    def __post_init__(self) -> None:
         self.parked_at = 0  # the number of batches that the hub had answered then
-        arguments = method.named(args, kwargs)
+        arguments = self.method.named(self.args, self.kwargs)
         self.listed = listed_rows(arguments)
         self.arguments = {name: Argument.of(value, self.listed) for name, value in arguments.items()}
         self.leaves = [leaf for argument in self.arguments.values() for leaf in argument.leaves]
@@ -81,8 +76,8 @@ class Call:
                 for name, argument in self.arguments.items()
             ]
             loose = [(name, structure, tuple(map(_loosened, parts))) for name, structure, parts in terms]
-            self.exact = method.number, frozenset(terms)
-            self.loose = method.number, frozenset(loose)
+            self.exact = self.method.number, frozenset(terms)
+            self.loose = self.method.number, frozenset(loose)
 
     def _foreign(self) -> str | None:
         if not self.rows:

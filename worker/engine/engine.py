@@ -91,16 +91,13 @@ class Engine:
         stands for `torch.manual_seed(seed)` before the call, for pipelines that draw besides the generator that they
         are given. The future can be cancelled until it is done, and stays pending until then.
         """
-        self._require_open()
         until = float("inf") if deadline is None else time.monotonic() + deadline
-        adoptions = self._adoptions_of(pipeline)
         random = branch_off() if seed is None else seeded(seed)
         arguments = reporting(pipeline, arguments, on_step) if on_step else arguments
-        run = Run(pipeline, arguments, adoptions, random, until, adapters, priority, memory)
         with self._changed:
-            self._require_open()
-            if not adoptions.issubset(self._adoptions):
-                raise NotAdopted(f"{type(pipeline).__name__} was released while it was submitted.")
+            if self._is_closed:
+                raise EngineClosed("The engine is closed.")
+            run = Run(pipeline, arguments, self._adoptions_of(pipeline), random, until, adapters, priority, memory)
             self._in_flight[run] = None
             self._arrived.append(run)
             self._changed.notify_all()
@@ -158,10 +155,6 @@ class Engine:
         if error is None:
             self.drain()
         self.close()
-
-    def _require_open(self) -> None:
-        if self._is_closed:
-            raise EngineClosed("The engine is closed.")
 
     def _free_name(self, model: str, paths: set[str]) -> str:
         taken = {(adoption.model, adoption.name) for adoption in self._adoptions}
