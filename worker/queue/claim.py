@@ -32,8 +32,8 @@ class Claim:
         self.execution = Execution(execution_id, job_id, connection, worker_name=worker)
         self.execution.created_at = self.job.started_at or datetime.now(UTC)
         self._lock = threading.Lock()
-        self._lost = False
-        self._stop: Callable[[], object] | None = None
+        self.is_lost = self.is_stopped = self._is_over = False
+        self._abort: Callable[[], object] | None = None
         self._has_news = False
 
     @property
@@ -47,10 +47,6 @@ class Claim:
     @property
     def runs_alone(self) -> bool:
         return self.deaths >= DEATHS_ALONE
-
-    @property
-    def is_lost(self) -> bool:
-        return self._lost
 
     @property
     def timeout_s(self) -> float | None:
@@ -80,20 +76,30 @@ class Claim:
         self.job.meta = {**self.job.meta, "progress": Progress(step=step, total_steps=total_steps).model_dump()}
         self._has_news = True
 
-    def when_lost(self, stop: Callable[[], object]) -> None:
-        """Has `stop` called once, from any thread, when the job is canceled, deleted, reaped or given back."""
+    def when_lost(self, abort: Callable[[], object]) -> None:
+        """Has `abort` called once, from any thread, when the job is stopped, canceled, deleted or taken away."""
         with self._lock:
-            self._stop = stop
-            lost = self._lost
-        if lost:
-            stop()
+            self._abort = abort
+            over = self._is_over
+        if over:
+            abort()
 
     def lose(self) -> None:
+        """Drops a job that is not this worker's any more."""
+        self.is_lost = True
+        self._end()
+
+    def stop(self) -> None:
+        """Ends a job that is this worker's still, and so has to be committed."""
+        self.is_stopped = True
+        self._end()
+
+    def _end(self) -> None:
         with self._lock:
-            first, self._lost = not self._lost, True
-            stop = self._stop
-        if first and stop:
-            stop()
+            first, self._is_over = not self._is_over, True
+            abort = self._abort
+        if first and abort:
+            abort()
 
     def news(self) -> bytes:
         """The job's meta if it has changed since the last call, or nothing."""

@@ -12,6 +12,7 @@ from app.contract import names
 from app.contract.errors import DarkroomError, GenerationFailed, WorkerLost
 from app.contract.job import Development, JobError
 from worker.queue.claim import Claim
+from worker.queue.errors import JobStopped
 
 
 def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: Pipeline) -> None:
@@ -30,7 +31,7 @@ def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: P
     if not claim.is_readable:
         pipeline.delete(job.key)  # what could be read is written anew, so that the failure can be read
     worker.increment_failed_job_count(pipeline=pipeline)
-    job.set_status(JobStatus.FAILED, pipeline=pipeline)
+    job.set_status(JobStatus.STOPPED if isinstance(raised, JobStopped) else JobStatus.FAILED, pipeline=pipeline)
     job._handle_failure(describe(raised, claim), pipeline, **_run(worker, claim))
     if isinstance(raised, WorkerLost):
         pipeline.hincrby(job.key, "darkroom_attempt", -1)  # it was not run this time

@@ -13,15 +13,16 @@ from typing import Any, NoReturn
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import worker_registration
+from rq.command import parse_payload
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 from rq.worker.base import BaseWorker
 
 from app.contract import names
 from app.contract.announcement import Announcement
-from app.contract.errors import GenerationFailed, WorkerLost
 from worker.queue import endings
-from worker.queue.claim import DEATHS_MAX, Claim
+from worker.queue.attempt import Develop, attempt
+from worker.queue.claim import Claim
 from worker.queue.errors import WorkerBroken
 from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
@@ -37,8 +38,6 @@ REAP_S = 1.0
 TIDY_S = 60.0
 SAME_WISH_S = 1.0  # a supervisor passes on the terminal's Ctrl-C: one wish, two signals
 ABORT_S = 2.0  # what an aborted job gets to leave the engine
-
-Develop = Callable[[Claim], dict[str, Any]]
 
 
 def _develop_nothing(claim: Claim) -> dict[str, Any]:
@@ -115,6 +114,21 @@ class QueueWorker(BaseWorker):
             self._stops_at_once = True
         self._wake()
 
+    def handle_payload(self, message: dict[str, Any]) -> None:
+        """Obeys rq's commands; there is no horse to kill."""
+        try:
+            payload = parse_payload(message)
+        except ValueError:
+            logger.warning("A command cannot be read.")  # an error would end the thread that listens
+            return
+        match payload:
+            case {"command": "shutdown"}:
+                self.request_stop()
+            case {"command": "stop-job", "job_id": job_id}:
+                self._stop(lambda claim: claim.job_id == job_id)
+            case {"command": "stop-execution", "execution_id": execution_id}:
+                self._stop(lambda claim: claim.execution_id == execution_id)
+
     def subscribe(self) -> None:
         super().subscribe()
         if self.pubsub:
@@ -189,33 +203,22 @@ class QueueWorker(BaseWorker):
 
     def _run(self, claim: Claim) -> None:
         try:
-            commands = self._run_to_an_end(claim)
-            patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
+            patiently(partial(self._commit, claim, self._end(claim)), lambda: claim.is_lost or self._has_left)
         finally:
             del self.claims[claim.execution_id]
             self._wake()
 
-    def _run_to_an_end(self, claim: Claim) -> Commands:
+    def _end(self, claim: Claim) -> Commands:
         try:
-            if claim.deaths >= DEATHS_MAX:
-                raise WorkerLost(f"{claim.deaths} workers were lost while they developed this job.")
-            claim.generation  # noqa: B018 - a job that cannot be read does not reach `develop`
-            return self._ledger.prepare(partial(endings.success, self, claim, self._develop(claim)))
+            return attempt(self, self._ledger, claim, self._develop)
         except WorkerBroken as broken:
             if not self._is_stopping and not claim.is_lost:
                 self._die(broken)
             return self._ledger.prepare(partial(endings.give_back, self, claim))
-        except BaseException as raised:  # whatever it was, the job must not stay in this worker's hands for ever
-            return self._fail(claim, raised)
 
-    def _fail(self, claim: Claim, raised: BaseException) -> Commands:
-        try:
-            if not claim.is_lost and not isinstance(raised, GenerationFailed):
-                logger.error("The job %s failed.\n%s", claim.job_id, endings.describe(raised, claim))
-            return self._ledger.prepare(partial(endings.failure, self, claim, raised))
-        except Exception:  # such as a message that no encoding takes
-            unwritable = GenerationFailed("The job failed, and the reason cannot be written down.")
-            return self._ledger.prepare(partial(endings.failure, self, claim, unwritable))
+    def _stop(self, is_meant: Callable[[Claim], bool]) -> None:
+        for claim in filter(is_meant, list(self.claims.values())):
+            claim.stop()
 
     def _die(self, broken: WorkerBroken) -> NoReturn:
         """Ends the process without a word to Redis, so that its jobs are reaped and the death counts against them."""
@@ -264,7 +267,7 @@ class QueueWorker(BaseWorker):
             return ""
 
     def _hear(self, message: dict[str, Any]) -> None:
-        if message["data"].decode() in {claim.job_id for claim in list(self.claims.values())}:
+        if message["data"].decode(errors="replace") in {claim.job_id for claim in list(self.claims.values())}:
             self._heart.beat_now()  # it is canceled, and the beat will say so
         self._wake()
 
