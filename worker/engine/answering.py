@@ -1,5 +1,5 @@
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from worker.engine.stats import NeverStacked
 # By how much of its size a vector of a stacked answer may differ from the lone one: kernels vary with the row count.
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
+Meeting: TypeAlias = frozenset[Hashable]  # the kinds of the calls in a batch
+
 
 class Answering:
     """Answers calls by forward passes, and remembers what may be stacked.
@@ -26,7 +28,7 @@ class Answering:
         self.max_rows = max_rows
         self.max_pictures = max_pictures
         self.never_stacked: set[NeverStacked] = set()
-        self._agreed: set[Hashable] = set()
+        self._agreed: set[Meeting] = set()
         self._refused: set[Hashable] = set()
         self._inert: set[Hashable] = set()
         self._limits: dict[Hashable, int] = {}
@@ -77,8 +79,9 @@ class Answering:
         if len(calls) == 1:
             return [self._answer_alone(calls[0])]
         # Who wears which adapters is left out: their sum over the rows is the same code for all.
-        meeting = frozenset((call.exact, call.adapters is None) for call in calls)
-        if meeting not in self._agreed:
+        widest = frozenset(widest_of(calls).arguments)
+        meeting = frozenset((call.exact, call.adapters is None, widest) for call in calls)
+        if not self._is_agreed(meeting):
             return self._meet(calls, meeting)
         try:
             return self._answer_stacked(calls)
@@ -88,6 +91,12 @@ class Answering:
             return self._answer_apart(calls, error)
         middle = len(calls) // 2
         return self._answer(calls[:middle]) + self._answer(calls[middle:])
+
+    def _is_agreed(self, meeting: Meeting) -> bool:
+        """Whether calls of these kinds, with others or without, were seen to give stacked what they give alone."""
+        if meeting not in self._agreed and any(meeting < larger for larger in self._agreed):
+            self._agreed.add(meeting)
+        return meeting in self._agreed
 
     def _answer_alone(self, call: Call) -> Answer:
         self._count(call.method, call.rows)
@@ -123,7 +132,7 @@ class Answering:
         self.forget()
         self._limits[calls[0].loose] = max(1, sum(call.rows for call in calls) // 2)
 
-    def _meet(self, calls: Sequence[Call], meeting: Hashable) -> list[Answer]:
+    def _meet(self, calls: Sequence[Call], meeting: Meeting) -> list[Answer]:
         """Answers calls one by one, and has such calls stacked from then on if that gives the same."""
         before = _versions(calls)
         answers = [self._answer_alone(call) for call in calls]
