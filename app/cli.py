@@ -29,12 +29,13 @@ def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None
     import asyncio
 
     from app import up as service
+    from app import workers
     from app.contract.catalogue import CatalogueUnreadable
     from app.unstartable import Unstartable
 
     settings = _settings(host=host, port=port, state_dir=state_dir)
     try:
-        service.require_worker()
+        workers.require_packages()
         asyncio.run(service.up(settings, _say))
     except (CatalogueUnreadable, Unstartable) as error:
         _fail(str(error))
@@ -58,20 +59,21 @@ def api(host: Host = None, port: Port = None, state_dir: StateDir = None) -> Non
         _fail(str(error))
 
 
-@cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def worker(context: typer.Context) -> None:
-    """Starts one worker; its options are those of `python -m worker`."""
-    import os
-    import sys
+@cli.command()
+def worker(state_dir: StateDir = None) -> None:
+    """Starts a worker, or one per GPU, and starts each again when it ends by itself."""
+    import asyncio
 
+    from app import workers
+    from app.contract.catalogue import CatalogueUnreadable
     from app.unstartable import Unstartable
-    from app.up import require_worker
 
+    settings = _settings(state_dir=state_dir)
     try:
-        require_worker()
-    except Unstartable as error:
+        workers.require_packages()
+        asyncio.run(workers.work(settings, _say))
+    except (CatalogueUnreadable, Unstartable) as error:
         _fail(str(error))
-    os.execv(sys.executable, [sys.executable, "-m", "worker", *context.args])  # noqa: S606 - it becomes the worker
 
 
 @cli.command()

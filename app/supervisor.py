@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
@@ -32,6 +32,7 @@ class Program:
     after_death: Callable[[str], Awaitable[None]] = _nothing
     orphan_signal: signal.Signals = signal.SIGKILL
     pass_fds: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside the supervisor's own
 
 
 class Child:
@@ -78,7 +79,7 @@ class Child:
             *leash,
             *self.program.command(life),
             stdin=asyncio.subprocess.DEVNULL,
-            env=self._environment,
+            env={**self._environment, **self.program.environment},
             pass_fds=self.program.pass_fds,
             start_new_session=True,
         )

@@ -1,17 +1,13 @@
-"""`darkroom up`: Redis, the API and the worker on one machine, under one supervisor."""
+"""`darkroom up`: Redis, the API and the workers on one machine, under one supervisor."""
 
 import asyncio
-import importlib.util
-import os
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from app.contract import names
 from app.contract.catalogue import Catalogue
 from app.contract.errors import RedisUnavailable
 from app.contract.job_store import JobStore
@@ -21,23 +17,10 @@ from app.redis_client import connect, job_store
 from app.redis_server import LOG_FILE, lock_state_folder, redis_program
 from app.supervisor import Child, Program, Say, Supervisor
 from app.unstartable import Unstartable
+from app.workers import Command, environment, worker_command, worker_programs
 
 LOOK_AGAIN_S = 0.1
 API_GRACE_S = 15.0
-AFTER_GRACE_S = 5.0  # a worker gives its unfinished jobs back when its grace is over
-
-Command = Callable[[str], list[str]]
-
-
-def worker_command(name: str) -> list[str]:
-    return [sys.executable, "-m", "worker", "--name", name]
-
-
-def require_worker() -> None:
-    """Raises Unstartable."""
-    for package in ("torch", "diffusers", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            raise Unstartable(f"The worker needs {package}: pip install 'darkroom[worker]'.")
 
 
 async def up(settings: Settings, say: Say, worker: Command = worker_command) -> None:
@@ -50,7 +33,7 @@ async def up(settings: Settings, say: Say, worker: Command = worker_command) -> 
         settings = settings.model_copy(
             update={"state_dir": settings.state_dir.resolve(), "port": listener.getsockname()[1]}
         )
-        supervisor = Supervisor(_environment(settings), say)
+        supervisor = Supervisor(environment(settings), say)
         supervisor.listen_to_signals()
         running = asyncio.create_task(_run(settings, supervisor, listener, say, worker))
         stop = asyncio.create_task(supervisor.stopping.wait())
@@ -71,7 +54,7 @@ async def _run(settings: Settings, supervisor: Supervisor, listener: socket.sock
                 raise Unstartable(f"The embedded Redis does not start: {settings.state_dir / LOG_FILE} says why.")
         api = [sys.executable, "-m", "app.server", str(listener.fileno())]
         supervisor.start([Program("api", lambda _life: api, API_GRACE_S, pass_fds=(listener.fileno(),))])
-        supervisor.start([_worker_program(settings, client, worker)])
+        supervisor.start(worker_programs(settings, client, worker))
         say(f"listening on {address_of(listener)}")
         await _tell_warm_workers(job_store(client, settings), say)
 
@@ -86,19 +69,6 @@ async def _answers(client: redis.asyncio.Redis, server: Child) -> bool:
     return False
 
 
-def _worker_program(settings: Settings, client: redis.asyncio.Redis, command: Command) -> Program:
-    def worker_name(life: str) -> str:
-        return f"darkroom-{socket.gethostname()}-{life}"
-
-    async def free_its_jobs(life: str) -> None:
-        with suppress(RedisError):
-            await client.delete(names.lease_key(worker_name(life)))
-
-    return Program(
-        "worker", lambda life: command(worker_name(life)), settings.grace_s + AFTER_GRACE_S, after_death=free_its_jobs
-    )
-
-
 async def _tell_warm_workers(store: JobStore, say: Say) -> None:
     told: set[str] = set()
     while True:
@@ -108,9 +78,3 @@ async def _tell_warm_workers(store: JobStore, say: Say) -> None:
                     told.add(each.worker)
                     say(f"{each.worker} is warm: {', '.join(each.models)} on {each.device} in {each.dtype}")
         await asyncio.sleep(LOOK_AGAIN_S)
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    given = settings.model_dump(exclude_none=True)
-    ours = os.environ  # noqa: TID251 - the children's environment is this process's own plus the settings
-    return {**ours, **{f"DARKROOM_{name.upper()}": str(value) for name, value in given.items()}}

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     retention_s: int = Field(default=86_400, ge=60, description="How long an ended job and its pictures are kept.")
     job_timeout_s: int = Field(default=600, ge=1, description="A job that runs longer fails.")
 
+    workers: PositiveInt | Literal["auto"] = Field(default="auto", description="auto: one per GPU, one without any.")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         default="auto", description="auto: float16 on a GPU, float32 on a CPU."

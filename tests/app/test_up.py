@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -126,6 +127,21 @@ def test_the_lease_of_a_worker_that_died_is_dropped_at_once(up: Callable[[], Up]
         os.kill(service.child("signal.pause"), signal.SIGKILL)
 
         wait_until(lambda: leases(redis) and lease not in leases(redis))
+
+
+def test_one_of_several_workers_is_replaced_and_the_others_stay(
+    up: Callable[[], Up], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DARKROOM_WORKERS", "2")
+    service = up()
+    with Redis(unix_socket_path=str(service.socket)) as redis:
+        wait_until(lambda: len(leases(redis)) == 2)
+        before = set(leases(redis))
+
+        os.kill(service.child("signal.pause"), signal.SIGKILL)
+
+        wait_until(lambda: len(leases(redis)) == 2 and len(before & set(leases(redis))) == 1)
+    assert sorted(re.findall(rb"worker-\d", b" ".join(before))) == [b"worker-0", b"worker-1"]
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""The workers of one machine: one per GPU, each a child of the supervisor. `darkroom worker` runs them alone."""
+
+import importlib.util
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.contract import names
+from app.contract.catalogue import Catalogue
+from app.contract.settings import Settings
+from app.gpus import visible_gpus
+from app.redis_client import connect
+from app.supervisor import Program, Say, Supervisor
+from app.unstartable import Unstartable
+
+AFTER_GRACE_S = 5.0  # a worker gives its unfinished jobs back when its grace is over
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+Command = Callable[[str], list[str]]
+
+
+def worker_command(name: str) -> list[str]:
+    return [sys.executable, "-m", "worker", "--name", name]
+
+
+def require_packages() -> None:
+    """Raises Unstartable."""
+    for package in ("torch", "diffusers", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise Unstartable(f"The worker needs {package}: pip install 'darkroom[worker]'.")
+
+
+async def work(settings: Settings, say: Say, command: Command = worker_command) -> None:
+    """Keeps the workers running until it is asked to stop by a signal.
+
+    Raises CatalogueUnreadable.
+    """
+    Catalogue.read(settings.catalogue)  # what is wrong with it is told here once, not by every child
+    async with connect(settings.redis_address) as client:
+        supervisor = Supervisor(environment(settings), say)
+        supervisor.listen_to_signals()
+        supervisor.start(worker_programs(settings, client, command))
+        await supervisor.stopping.wait()
+        await supervisor.stop()
+
+
+def worker_programs(settings: Settings, client: Redis, command: Command) -> list[Program]:
+    gpus = visible_gpus(environment(settings).get(VISIBLE)) if settings.device in ("auto", "cuda") else []
+    number = settings.workers if settings.workers != "auto" else max(1, len(gpus))
+    own = [{VISIBLE: gpus[n % len(gpus)]} if gpus else {} for n in range(number)]
+    titles = [f"worker-{n}" for n in range(number)] if number > 1 else ["worker"]
+    return [_program(*each, settings, client, command) for each in zip(titles, own, strict=True)]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """For the children: this process's own, and the settings."""
+    given = settings.model_dump(exclude_none=True)
+    ours = os.environ  # noqa: TID251 - passed on, and read for what is not Darkroom's own
+    return {**ours, **{f"DARKROOM_{name.upper()}": str(value) for name, value in given.items()}}
+
+
+def _program(title: str, own: dict[str, str], settings: Settings, client: Redis, command: Command) -> Program:
+    def worker_name(life: str) -> str:
+        return f"darkroom-{socket.gethostname()}-{life}"
+
+    async def free_its_jobs(life: str) -> None:
+        with suppress(RedisError):
+            await client.delete(names.lease_key(worker_name(life)))
+
+    return Program(
+        title,
+        lambda life: command(worker_name(life)),
+        settings.grace_s + AFTER_GRACE_S,
+        after_death=free_its_jobs,
+        environment=own,
+    )
