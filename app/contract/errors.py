@@ -9,6 +9,7 @@ DarkroomError                500 internal
 │   └── JobConflict          422
 ├── Overloaded               503, with Retry-After
 │   ├── QueueFull
+│   ├── ShareFull            429
 │   ├── RedisUnavailable
 │   └── StorageUnavailable
 └── GenerationFailed         recorded on the job, never an answer over HTTP
@@ -91,6 +92,13 @@ class QueueFull(Overloaded):
     """Raised when the model's queue holds as many jobs as it may."""
 
     code = "queue_full"
+
+
+class ShareFull(Overloaded):
+    """Raised when as many jobs of one tenant wait for the model as may."""
+
+    status = 429
+    code = "quota_exceeded"
 
 
 class RedisUnavailable(Overloaded):

@@ -24,7 +24,15 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 
 from app.contract import names
 from app.contract.announcement import Announcement
-from app.contract.errors import GenerationFailed, InvalidField, JobConflict, JobNotFound, QueueFull, RedisUnavailable
+from app.contract.errors import (
+    GenerationFailed,
+    InvalidField,
+    JobConflict,
+    JobNotFound,
+    QueueFull,
+    RedisUnavailable,
+    ShareFull,
+)
 from app.contract.generation import Generation
 from app.contract.job import Development, JobError, JobRecord, JobStatus, Progress
 
@@ -40,6 +48,9 @@ STATUSES = {
 }
 
 
+TURN_COSTS = {"high": 1, "normal": 2, "low": 6}  # shares of six to three to one
+
+
 class QueueCounts(BaseModel):
     """A model's jobs by status; ended ones are counted as long as they are kept, the expired as canceled."""
 
@@ -53,9 +64,18 @@ class QueueCounts(BaseModel):
 class JobStore:
     """Admits, finds, cancels and counts jobs; the client must not decode answers."""
 
-    def __init__(self, redis: redis.asyncio.Redis, *, max_queued: int, retention_s: int, job_timeout_s: int) -> None:
+    def __init__(
+        self,
+        redis: redis.asyncio.Redis,
+        *,
+        max_queued: int,
+        max_queued_per_tenant: int | None = None,
+        retention_s: int,
+        job_timeout_s: int,
+    ) -> None:
         self._redis = redis
         self._max_queued = max_queued
+        self._max_queued_per_tenant = max_queued_per_tenant or max_queued
         self._retention_s = retention_s
         self._job_timeout_s = job_timeout_s
         self._admit = redis.register_script((SCRIPTS / "admit.lua").read_text())
@@ -66,18 +86,25 @@ class JobStore:
     ) -> JobRecord:
         """Puts the job into its model's queue; the same id and generation again give the job that is there.
 
-        Raises InvalidField, QueueFull, JobConflict and RedisUnavailable.
+        Raises InvalidField, QueueFull, ShareFull, JobConflict and RedisUnavailable.
         """
         new = self._build(generation, job_id or uuid.uuid4().hex)
         queue = Queue(new.origin, connection=new.connection)
-        keys = [new.key, queue.key, queue.redis_queues_keys]
-        fields = [*_build_hset_args(new), "darkroom_tenant", tenant]  # type: ignore[no-untyped-call]
+        cost = TURN_COSTS[generation.priority]
+        line = names.line_name(cost, tenant)
+        lines = sorted((names.line_name(each, tenant) for each in TURN_COSTS.values()), key=lambda each: each != line)
+        keys = [new.key, queue.key, queue.redis_queues_keys, names.TURNS_PREFIX + new.origin]
+        keys += [f"{names.LINE_PREFIX}{new.origin}:{each}" for each in lines]
+        fields = [*_build_hset_args(new), "darkroom_tenant", tenant, "darkroom_line", line]  # type: ignore[no-untyped-call]
         if generation.deadline_s:
             fields += ["darkroom_deadline", new.created_at.timestamp() + generation.deadline_s]
         with _redis_errors():
-            answer = await self._admit(keys, [new.id, self._max_queued, names.WAKE_CHANNEL, *fields])
+            bounds = (self._max_queued, self._max_queued_per_tenant)
+            answer = await self._admit(keys, [new.id, *bounds, names.WAKE_CHANNEL, line, cost, *fields])
         if answer == b"full":
             raise QueueFull(f"{self._max_queued} jobs wait for {generation.model} already.")
+        if answer == b"share full":
+            raise ShareFull(f"{self._max_queued_per_tenant} of your jobs wait for {generation.model} already.")
         if answer == b"known":
             return await self._find_same(new.id, generation, tenant)
         return read_record(new, tenant=tenant, attempt=0, newest=[])
@@ -132,7 +159,7 @@ class JobStore:
         moment = now()
         words = (RQ_KEY_PREFIX, job_id, utcformat(moment), int(moment.timestamp()), self._retention_s)
         with _redis_errors():
-            await self._cancel(keys, [*words, names.WAKE_CHANNEL, int(expires)])
+            await self._cancel(keys, [*words, names.WAKE_CHANNEL, int(expires), names.TURNS_PREFIX, names.LINE_PREFIX])
 
     async def announcements(self) -> list[Announcement]:
         """What every live worker says of itself.

@@ -2,11 +2,18 @@
 
 JOB_FUNCTION = "worker.task.develop"
 OPEN_TENANT = "open"  # whose job it is, as long as there are no API keys
+TURNS_PREFIX = "darkroom:turns:"  # and a queue: its lines, by their next turn
+LINE_PREFIX = "darkroom:line:"  # and a queue, a colon and a line: the line's waiting jobs, oldest first
 WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled
 
 
 def queue_name(model: str) -> str:
     return f"darkroom-{model}"
+
+
+def line_name(cost: int, tenant: str) -> str:
+    """In a line wait the jobs of one tenant and one priority, which is what a turn costs."""
+    return f"{cost}:{tenant}"
 
 
 def lease_key(worker: str) -> str:

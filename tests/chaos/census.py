@@ -22,6 +22,7 @@ MAY_REMAIN = re.compile(  # beside the ended jobs' records and results
     r"|darkroom:(lease|worker):[\w-]+"  # a killed worker's, for some seconds
 )
 MAY_STAY = re.compile(r"rq:queues|rq:worker:[\w-]+")  # the last one's is of the worker that has tidied up
+ASIDE = (b"rq:executions:", b"darkroom:turns:", b"darkroom:line:")  # the last two order what a queue's list holds
 PATIENCE_S = 5.0
 REGISTRIES = tuple(f"rq:{ended}:darkroom-mini" for ended in ENDED)
 
@@ -90,8 +91,8 @@ def places(redis: Redis) -> Counter[str]:
     """In how many lists and sorted sets each job is, whatever these are called."""
     places: Counter[str] = Counter()
     client = cast(Any, redis)
-    for key in client.scan_iter(count=1_000):
-        if (kind := client.type(key)) in (b"list", b"zset") and not key.startswith(b"rq:executions:"):
+    for key in set(client.scan_iter(count=1_000)):  # a scan may give a key twice
+        if (kind := client.type(key)) in (b"list", b"zset") and not key.startswith(ASIDE):
             members = client.lrange(key, 0, -1) if kind == b"list" else client.zrange(key, 0, -1)
             places.update(member.decode().partition(":")[0] for member in members)
     return places

@@ -52,7 +52,7 @@ class Ledger:
             [self._lease, self._executions, *self._queue_keys()],
             [
                 *(RQ_KEY_PREFIX, self._worker, self._lease_ms, utcformat(now()), seconds, seconds + FAR_FUTURE_S),
-                *(in_flight, DEATHS_ALONE, DEATHS_MAX),
+                *(in_flight, DEATHS_ALONE, DEATHS_MAX, names.TURNS_PREFIX, names.LINE_PREFIX),
                 *(uuid.uuid4().hex for _ in range(free)),
             ],
         )

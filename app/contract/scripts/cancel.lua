@@ -2,9 +2,9 @@
 -- A running job's owner loses it here and now: it is woken to beat and see it, and its commit is refused.
 -- KEYS: the job, its executions.
 -- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it, the wake channel,
---       1 if it expires or 0.
-local prefix, id, now, seconds, retention, wake, expires = unpack(ARGV)
-local status, origin = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin'))
+--       1 if it expires or 0, how the keys of turns and of lines begin.
+local prefix, id, now, seconds, retention, wake, expires, turns, lines = unpack(ARGV)
+local status, origin, line = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin', 'darkroom_line'))
 if not status then
   return 'unknown'
 end
@@ -21,6 +21,14 @@ if expires == '1' then
 end
 
 redis.call('LREM', prefix .. ':queue:' .. origin, 0, id)
+redis.call('ZREM', prefix .. ':scheduled:' .. origin, id)
+if line then
+  local key = lines .. origin .. ':' .. line
+  redis.call('LREM', key, 1, id)
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('ZREM', turns .. origin, line)
+  end
+end
 for _, execution in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local entry = id .. ':' .. execution
   local key = prefix .. ':execution:' .. entry

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ResponseError
 from rq import Queue
 from rq.job import Job
@@ -15,9 +16,9 @@ from rq.results import Result
 
 from app.contract import names
 from app.contract.announcement import Announcement
-from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, RedisUnavailable
+from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, RedisUnavailable, ShareFull
 from app.contract.generation import Generation, Output
-from app.contract.job import Development, JobStatus, StoredImage
+from app.contract.job import Development, JobRecord, JobStatus, StoredImage
 from app.contract.job_store import JobStore, _redis_errors
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +114,32 @@ async def test_a_queue_never_holds_more_jobs_than_it_may(store: JobStore, redis:
 
     assert sum(isinstance(answer, QueueFull) for answer in answers) == 40
     assert Queue(MINI, connection=redis).count == 20
+
+
+async def test_no_tenant_fills_the_queue_alone(redis_url: str, redis: Redis) -> None:
+    async with AsyncRedis.from_url(redis_url) as client:
+        store = JobStore(client, max_queued=20, max_queued_per_tenant=5, retention_s=600, job_timeout_s=60)
+        asked = [store.admit(generation(priority=each), tenant="a") for each in ("high", "normal", "low") * 4]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        keys = set(redis.keys("*"))
+
+        with pytest.raises(ShareFull, match="5 of your jobs"):
+            await store.admit(generation(), "mine", tenant="a")
+        await store.admit(generation(), tenant="b")
+        await store.admit(generation(model="large"), tenant="a")
+
+        assert sum(isinstance(answer, ShareFull) for answer in answers) == 7
+        assert [key for key in keys if b"mine" in key] == []
+        canceled = next(answer for answer in answers if isinstance(answer, JobRecord))
+        await store.cancel(canceled.id)
+        assert (await store.admit(generation(), "mine", tenant="a")).id == "mine"
+
+
+async def test_the_same_id_of_another_tenant_is_a_conflict(store: JobStore) -> None:
+    await store.admit(generation(), "mine", tenant="a")
+
+    with pytest.raises(JobConflict, match="mine"):
+        await store.admit(generation(), "mine", tenant="b")
 
 
 async def test_each_model_has_a_queue_of_its_own(store: JobStore) -> None:

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 
+from app.contract import names
 from app.contract.announcement import Announcement
 from app.contract.generation import Generation, Output
 from app.contract.job import JobError, JobRecord, JobStatus
@@ -19,23 +20,14 @@ class Front:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def admit(self, job_id: str | None = None, **changes: Any) -> str:
-        fields: dict[str, Any] = {
-            "model": "mini",
-            "prompt": "a cat wearing a space helmet",
-            "negative_prompt": "",
-            "width": 128,
-            "height": 128,
-            "num_images": 1,
-            "num_inference_steps": 20,
-            "guidance_scale": 5.0,
-            "seed": 7,
-            "scheduler": "DDIMScheduler",
-            "output": Output(),
-            "metadata": {},
-        }
-        generation = Generation(**{**fields, **changes})
-        return self._ask(lambda store: store.admit(generation, job_id)).id
+    def admit(self, job_id: str | None = None, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> str:
+        return self._ask(lambda store: store.admit(_generation(**changes), job_id, tenant=tenant)).id
+
+    def admit_many(self, number: int, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> list[str]:
+        async def ask(store: JobStore) -> list[str]:
+            return [(await store.admit(_generation(**changes), tenant=tenant)).id for _ in range(number)]
+
+        return self._ask(ask)
 
     def find(self, job_id: str) -> JobRecord:
         return self._ask(lambda store: store.find(job_id))
@@ -64,3 +56,21 @@ class Front:
                 return await question(JobStore(client, max_queued=1_000, retention_s=600, job_timeout_s=60))
 
         return asyncio.run(ask())
+
+
+def _generation(**changes: Any) -> Generation:
+    fields: dict[str, Any] = {
+        "model": "mini",
+        "prompt": "a cat wearing a space helmet",
+        "negative_prompt": "",
+        "width": 128,
+        "height": 128,
+        "num_images": 1,
+        "num_inference_steps": 20,
+        "guidance_scale": 5.0,
+        "seed": 7,
+        "scheduler": "DDIMScheduler",
+        "output": Output(),
+        "metadata": {},
+    }
+    return Generation(**{**fields, **changes})

@@ -26,8 +26,8 @@ def let_pass(redis: Redis, job_id: str) -> None:
     """Has the job been admitted so long ago that its deadline is over."""
     job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
     created_at = job.created_at - timedelta(seconds=DEADLINE_S)
-    fields = {"created_at": utcformat(created_at), "darkroom_deadline": created_at.timestamp() + DEADLINE_S}
-    redis.hset(job.key, mapping=fields)
+    redis.hset(job.key, "created_at", utcformat(created_at))
+    redis.hset(job.key, "darkroom_deadline", created_at.timestamp() + DEADLINE_S)
 
 
 def assert_expired(front: Front, redis: Redis, job_id: str) -> None:

@@ -28,6 +28,8 @@ OURS_ALONE = {  # fields of a job's hash that rq's worker does not write, and wh
 }
 THEIRS_ALONE = {  # keys that rq's worker leaves, and why ours does not
     f"rq:queue:{MINI}:intermediate": "A job's id that was deleted while it waited: CLAIM takes it off at once.",
+    f"{names.TURNS_PREFIX}{MINI}": "The order of our claims, which rq's worker does not know: CLAIM clears it away.",
+    f"{names.LINE_PREFIX}{MINI}:2:{names.OPEN_TENANT}": "The same.",
 }
 STARTED = {"succeeds", "fails"}
 
