@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from tests.worker.engine.small_pipelines import Failing, Mixing, Room, Rows, sample
+from worker.engine.answering import SIZES
 
 
 class Drawing(Rows):
@@ -72,6 +73,49 @@ def test_a_module_whose_rows_depend_on_the_company_is_caught_and_never_stacked()
     assert room.module.seen[:4] == [2, 2, 2, 6]
     assert 6 not in room.module.seen[4:]
     assert room.reasons == ["stacked answers differ from lone ones"]
+
+
+class Listing(Rows):
+    """Takes a list of one tensor a row, of any lengths; a careless one lets the long ones be felt by the short."""
+
+    def __init__(self, leak: float = 0) -> None:
+        super().__init__()
+        self.leak = leak
+
+    def forward(self, samples: list[Tensor]) -> list[Tensor]:  # type: ignore[override]
+        self.seen.append(len(samples))
+        longest = max(map(len, samples))
+        return [torch.tanh(self.linear(each)) + self.leak * (longest - len(each)) for each in samples]
+
+
+def meet(room: Room, *lengths: int) -> bool:
+    """Develops runs with tensors of these lengths together; returns whether all was as alone."""
+
+    def walk(length: int) -> Tensor:
+        picture: Tensor = room.module([sample(length, rows=length)])[0]
+        return picture
+
+    results = room.develop(*[room.admit(walk, length=length) for length in lengths])
+    return all(torch.allclose(result, walk(length)) for result, length in zip(results, lengths, strict=True))
+
+
+def test_after_enough_meetings_of_different_sizes_those_in_lists_need_no_more_checks() -> None:
+    room = Room(Listing())
+    met = [meet(room, length, length + 1) for length in range(1, SIZES + 2)]
+    room.module.seen.clear()
+
+    is_as_alone = meet(room, 30, 31, 32)
+
+    assert all(met)
+    assert is_as_alone
+    assert room.module.seen == [3, 1, 1, 1]  # and then each alone, to compare
+
+
+def test_sizes_in_lists_that_are_felt_by_others_are_never_mixed() -> None:
+    room = Room(Listing(leak=1.0))
+
+    assert all(meet(room, length, length + 1) for length in range(1, SIZES + 5))
+    assert room.reasons == ["stacked answers differ from lone ones (mixed)"]
 
 
 def test_a_call_that_carries_an_unknown_object_is_answered_alone() -> None:
@@ -234,3 +278,21 @@ def test_a_row_that_is_not_a_number_touches_no_other() -> None:
     assert lost.outcome.result.isnan().all()
     torch.testing.assert_close(good.outcome.result, room.alone(sample=sample(0)))
     assert room.reasons == []
+
+
+def test_kinds_that_have_met_in_larger_company_are_not_checked_again_in_smaller() -> None:
+    room = Room(Rows())
+    numbers = [torch.tensor(1), torch.tensor(1.0), torch.tensor(1, dtype=torch.int32)]
+
+    def develop(kinds: list[Tensor]) -> list[int]:
+        room.module.seen.clear()
+        runs = [
+            room.admit(sample=sample(seed), steps=1, more=lambda _step, kind=kind: {"timestep": kind})
+            for seed, kind in enumerate(kinds)
+        ]
+        room.develop(*runs)
+        return list(room.module.seen)
+
+    assert develop(numbers) == [1, 1, 1, 3]
+    assert develop(numbers[1:]) == [2]
+    assert develop(numbers[:2]) == [2]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from diffusers import DiffusionPipeline
 from peft.tuners.lora.layer import Conv2d, Linear
 from peft.tuners.tuners_utils import BaseTunerLayer

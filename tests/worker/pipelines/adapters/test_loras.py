@@ -81,7 +81,8 @@ def test_a_lora_that_gave_way_is_read_again_when_it_is_asked_for(stable_diffusio
     assert loras.names == ["a", "b", "c"]
     assert before < all_bytes
     assert loras.bytes < all_bytes
-    assert wearing and wearing.loras[0][0].pairs
+    assert wearing
+    assert wearing.loras[0][0].pairs
 
 
 def test_what_is_worn_is_equal_when_loras_and_scales_are(stable_diffusion: Any, files: dict[str, Path]) -> None:

@@ -24,7 +24,7 @@ from diffusers import (
 
 from tests.worker.engine.conformance.parts import awake
 from tests.worker.engine.test_engine import image_to_image, inpainting, text_to_image
-from tests.worker.engine.tiny_pipelines import over_the_same_weights, quiet
+from tests.worker.engine.tiny_pipelines import quiet
 from tests.worker.pipelines.adapters.stock import loaded, set_scales, stock_with
 from worker.engine import Engine, ModuleStats
 
