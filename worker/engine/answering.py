@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
@@ -14,6 +15,8 @@ from worker.engine.stats import NeverStacked
 
 # By how much of its size a vector of a stacked answer may differ from the lone one: kernels vary with the row count.
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+
+SIZES = 8  # meetings of lists with tensors of different sizes after which any sizes are of one kind: they never end
 
 Meeting: TypeAlias = frozenset[Hashable]  # the kinds of the calls in a batch
 
@@ -32,6 +35,7 @@ class Answering:
         self._refused: set[Hashable] = set()
         self._inert: set[Hashable] = set()
         self._limits: dict[Hashable, int] = {}
+        self._sizes_met: Counter[Hashable] = Counter()
         self._memo = Memo()
         self._alive = alive
 
@@ -80,7 +84,7 @@ class Answering:
             return [self._answer_alone(calls[0])]
         # Who wears which adapters is left out: their sum over the rows is the same code for all.
         widest = frozenset(widest_of(calls).arguments)
-        meeting = frozenset((call.exact, call.adapters is None, widest) for call in calls)
+        meeting = frozenset((self._kind(call), call.adapters is None, widest) for call in calls)
         if not self._is_agreed(meeting):
             return self._meet(calls, meeting)
         try:
@@ -91,6 +95,9 @@ class Answering:
             return self._answer_apart(calls, error)
         middle = len(calls) // 2
         return self._answer(calls[:middle]) + self._answer(calls[middle:])
+
+    def _kind(self, call: Call) -> Hashable:
+        return call.loose if self._sizes_met[call.loose] >= SIZES else call.exact
 
     def _is_agreed(self, meeting: Meeting) -> bool:
         """Whether calls of these kinds, with others or without, were seen to give stacked what they give alone."""
@@ -153,6 +160,8 @@ class Answering:
         # Calls with one and the same answer prove nothing: what mixes rows would show only in different ones.
         elif not all(_agree(results[0], result, times=4) for result in results[1:]):
             self._agreed.add(meeting)
+            if calls[0].listed and len({call.exact for call in calls}) > 1:
+                self._sizes_met[calls[0].loose] += 1
         return answers
 
     def _objection(self, calls: Sequence[Call], alone: Sequence[Any]) -> str:
