@@ -1,10 +1,11 @@
 """How a job leaves a worker: each end of a run in rq's own words, for the ledger to commit."""
 
 import traceback
+from datetime import timedelta
 from typing import Any
 
 from redis.client import Pipeline
-from rq.job import JobStatus
+from rq.job import Job, JobStatus
 from rq.utils import now
 from rq.worker.base import BaseWorker
 
@@ -31,8 +32,12 @@ def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: P
     if not claim.is_readable:
         pipeline.delete(job.key)  # what could be read is written anew, so that the failure can be read
     worker.increment_failed_job_count(pipeline=pipeline)
-    job.set_status(JobStatus.STOPPED if isinstance(raised, JobStopped) else JobStatus.FAILED, pipeline=pipeline)
-    job._handle_failure(describe(raised, claim), pipeline, **_run(worker, claim))
+    run = _run(worker, claim)
+    if job.should_retry and not isinstance(raised, (JobStopped, WorkerLost)):
+        _retry(worker, job, pipeline)
+    else:
+        job.set_status(JobStatus.STOPPED if isinstance(raised, JobStopped) else JobStatus.FAILED, pipeline=pipeline)
+        job._handle_failure(describe(raised, claim), pipeline, **run)
     if isinstance(raised, WorkerLost):
         pipeline.hincrby(job.key, "darkroom_attempt", -1)  # it was not run this time
         pipeline.hdel(job.key, "darkroom_deaths")  # who requeues it wants it tried again
@@ -60,6 +65,13 @@ def describe(raised: BaseException, claim: Claim) -> str:
         for secret in filter(None, (prompt, repr(prompt)[1:-1])):
             text = text.replace(secret, "[prompt]")
     return text
+
+
+def _retry(worker: BaseWorker, job: Job, pipeline: Pipeline) -> None:
+    """Schedules the job's next try; rq's own `retry` writes the status before the rest, whoever owns the job."""
+    at = now() + timedelta(seconds=job.get_retry_interval())
+    job.retries_left = (job.retries_left or 0) - 1
+    worker.queue_class(job.origin, connection=worker.connection).schedule_job(job, at, pipeline=pipeline)
 
 
 def _reason(raised: BaseException) -> JobError:

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import worker_registration
 from rq.command import parse_payload
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
@@ -28,14 +27,13 @@ from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
 from worker.queue.patience import Patience, patiently
 from worker.queue.slots import Slots
+from worker.queue.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.2  # stock rq enqueues without waking anybody
 BUSY_BEAT_S = 0.25  # a short job's progress is to be seen
 IDLE_BEAT_S = 1.0
-REAP_S = 1.0
-TIDY_S = 60.0
 SAME_WISH_S = 1.0  # a supervisor passes on the terminal's Ctrl-C: one wish, two signals
 ABORT_S = 2.0  # what an aborted job gets to leave the engine
 
@@ -71,13 +69,12 @@ class QueueWorker(BaseWorker):
         self.claims: dict[str, Claim] = {}
         self._develop = develop
         self._announce = announce
-        self._lease_s = lease_s
         self._grace_s = grace_s
         self._ledger = Ledger(connection, self.name, self.queues, lease_s)
+        self._upkeep = Upkeep(connection, self.queues, self._ledger, lease_s)
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event can deadlock in a signal handler
         self._heart = Heart(self._beat, pause_s=lambda: BUSY_BEAT_S if self.claims else IDLE_BEAT_S)
         self._slots = Slots(capacity)
-        self._reap_at = self._tidy_at = 0.0
         self._stop_asked_at: float | None = None
         self._stops_at_once = False
         self._has_left = False
@@ -145,11 +142,8 @@ class QueueWorker(BaseWorker):
         return self._stop_asked_at is not None
 
     def _enter(self) -> None:
-        was_away, self._reap_at = self._reap_at > 0, self._after_the_others()  # as if Redis were away, until it answers
+        self._upkeep.begin()
         super()._set_ip_address(self.connection)
-        if not was_away:
-            self._ledger.reap(renews=False)  # a predecessor of this name: under our lease its jobs would pass for alive
-            self._reap_at = 0.0
         if not self.connection.exists(names.lease_key(self.name)):
             self.connection.delete(self.key)
         self.register_birth()
@@ -163,15 +157,11 @@ class QueueWorker(BaseWorker):
                 self._tend()
                 self._claim()
             except RedisError as error:
-                self._reap_at = self._after_the_others()
+                self._upkeep.wait_for_the_others()
                 self._wait(patience.next_wait_s(error))
             else:
                 patience.reset()
                 self._wait(POLL_S)
-
-    def _after_the_others(self) -> float:
-        """When to reap after an outage: the living have renewed by then what ran out meanwhile."""
-        return time.monotonic() + 1.5 * self._lease_s
 
     def _claim(self) -> None:
         in_flight = list(self.claims.values())
@@ -181,20 +171,9 @@ class QueueWorker(BaseWorker):
                 self._start(claim)
 
     def _tend(self) -> None:
-        now = time.monotonic()
-        if now >= self._reap_at:
-            self._reap_at = now + REAP_S
-            for job_id in self._ledger.reap():
-                logger.warning("The job %s is back in its queue: its worker is lost.", job_id)
+        if self._upkeep.tend():
             for claim in self._ledger.take_strays(list(self.claims.values())):
                 self._start(claim)
-        if now >= self._tidy_at:
-            self._tidy_at = now + TIDY_S
-            for rq_queue in self.queues:  # not rq's own maintenance, which imports callbacks that Redis names
-                rq_queue.finished_job_registry.cleanup()
-                rq_queue.failed_job_registry.cleanup()
-                worker_registration.clean_worker_registry(rq_queue)
-            self._ledger.forget_canceled()
 
     def _start(self, claim: Claim) -> None:
         self.claims[claim.execution_id] = claim

@@ -31,11 +31,11 @@ THEIRS_ALONE = {  # keys that rq's worker leaves, and why ours does not
     f"{names.TURNS_PREFIX}{MINI}": "The order of our claims, which rq's worker does not know: CLAIM clears it away.",
     f"{names.LINE_PREFIX}{MINI}:2:{names.OPEN_TENANT}": "The same.",
 }
-STARTED = {"succeeds", "fails"}
+STARTED = {"succeeds", "fails", "fails again"}
 
 
 def make(behaviour: str) -> dict[str, Any]:
-    if behaviour == "fails":
+    if behaviour.startswith("fails"):
         raise RuntimeError
     return {"images": [], "warnings": [], "timings": {}}
 
@@ -51,8 +51,9 @@ def twin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def admit(front: Front, redis: Redis) -> None:
-    for behaviour in ("succeeds", "fails", "is canceled", "is canceled by rq", "is deleted"):
+    for behaviour in ("succeeds", "fails", "fails again", "is canceled", "is canceled by rq", "is deleted"):
         front.admit(slug(behaviour), metadata={"behaviour": behaviour})
+    redis.hset(Job.key_for(slug("fails again")), "retries_left", 1)
     front.cancel(slug("is canceled"))
     Job.fetch(slug("is canceled by rq"), connection=redis, serializer="json").cancel()
     redis.delete(Job.key_for(slug("is deleted")))
@@ -67,7 +68,7 @@ def test_jobs_leave_the_same_keys_as_with_rqs_own_worker(front: Front, redis: Re
     redis.flushall()
     admit(front, redis)
     worker = start_worker(lambda claim: make(claim.generation.metadata["behaviour"]), name=WORKER)
-    eventually(lambda: front.counts().running + front.counts().queued == 0)
+    eventually(lambda: all(front.find(slug(behaviour)).status.is_terminal for behaviour in STARTED))
     worker.request_stop()
     eventually(lambda: redis.hexists(worker.key, "death") and not redis.exists(names.lease_key(worker.name)))
     ours = snapshot(redis)
