@@ -11,8 +11,8 @@ OTHER = Adoption("model", "other", Rows())
 METHOD = ADOPTION.methods[0]
 
 
-def call(rows: int, scale: float = 1.0) -> Call:
-    return Call(METHOD, (torch.zeros(rows, 3),), {"scale": scale})
+def call(rows: int, scale: float = 1.0, adapters: str | None = None) -> Call:
+    return Call(METHOD, (torch.zeros(rows, 3),), {"scale": scale}, adapters)
 
 
 def rows_of(batch: list[Call]) -> list[int]:
@@ -37,6 +37,14 @@ def test_rows_that_are_over_the_limit_wait_and_smaller_calls_pass_them() -> None
     batch = choose(parked, join, lambda _: 4)
 
     assert rows_of(batch) == [2, 1, 1]
+
+
+def test_calls_with_equal_adapters_stand_together() -> None:
+    parked = [call(rows, adapters=adapters) for rows, adapters in enumerate(["a", None, "b", "a", None], start=1)]
+
+    batch = choose(parked, join, lambda _: 16)
+
+    assert rows_of(batch) == [1, 4, 2, 5, 3]
 
 
 def test_a_call_with_more_rows_than_the_limit_is_answered_alone() -> None:
