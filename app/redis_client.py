@@ -45,6 +45,7 @@ def job_store(redis: Redis, settings: Settings) -> JobStore:
     return JobStore(
         redis,
         max_queued=settings.max_queued,
+        max_queued_per_tenant=settings.max_queued_per_tenant,
         retention_s=settings.retention_s,
         job_timeout_s=settings.job_timeout_s,
     )

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
     max_body_bytes: int = Field(default=4_000_000, ge=1_000, description="A larger request body is refused.")
     max_queued: int = Field(default=1_000, ge=1, description="Jobs that wait per model; the next gets a 503.")
+    max_queued_per_tenant: PositiveInt | None = Field(
+        default=None, description="Jobs of one tenant that wait per model; the next gets a 429. Unset: as per model."
+    )
     retention_s: int = Field(default=86_400, ge=60, description="How long an ended job and its pictures are kept.")
     job_timeout_s: int = Field(default=600, ge=1, description="A job that runs longer fails.")
 

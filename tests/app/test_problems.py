@@ -162,6 +162,18 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_again(http_with: Callable[
     assert int(answer.headers["retry-after"]) > 0
 
 
+def test_a_tenant_with_enough_jobs_gets_a_429_that_says_when_to_come_again(
+    http_with: Callable[..., httpx.Client],
+) -> None:
+    http = http_with(max_queued_per_tenant=1)
+    http.post("/v1/jobs", json=PROMPT)
+
+    answer = http.post("/v1/jobs", json=PROMPT)
+
+    assert assert_problem(answer, 429)["code"] == "quota_exceeded"
+    assert int(answer.headers["retry-after"]) > 0
+
+
 def test_without_redis_the_service_lives_and_is_not_ready(http_with: Callable[..., httpx.Client]) -> None:
     http = http_with(redis_url="unix:///nowhere/redis.sock")
 
