@@ -60,6 +60,5 @@ def _read() -> States:
 
 
 def _write(states: States) -> None:
-    torch.set_rng_state(states[0])
-    for state in states[1:]:
-        torch.cuda.set_rng_state(state)
+    for write, state in zip((torch.set_rng_state, torch.cuda.set_rng_state), states, strict=False):
+        write(state)
