@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.adoption import Method
-from worker.engine.call import Call, answer_stacked, widest_of
+from worker.engine.call import Call, answer_stacked, kinds_of, widest_of
 from worker.engine.memo import Memo
 from worker.engine.randomness import own
 from worker.engine.run import Answer, forget_tensors
@@ -33,6 +33,7 @@ class Answering:
         self.never_stacked: set[NeverStacked] = set()
         self._agreed: set[Meeting] = set()
         self._refused: set[Hashable] = set()
+        self._unmixed: set[Hashable] = set()
         self._inert: set[Hashable] = set()
         self._limits: dict[Hashable, int] = {}
         self._sizes_met: Counter[Hashable] = Counter()
@@ -46,6 +47,8 @@ class Answering:
             or (key := self._group(one)) is None
             or (key_of_other := self._group(other)) is None
         ):
+            return None
+        if one.adapters != other.adapters and not self._unmixed.isdisjoint((one.loose, other.loose)):
             return None
         if key == key_of_other:
             return one
@@ -82,9 +85,7 @@ class Answering:
     def _answer(self, calls: Sequence[Call]) -> list[Answer]:
         if len(calls) == 1:
             return [self._answer_alone(calls[0])]
-        # Who wears which adapters is left out: their sum over the rows is the same code for all.
-        widest = frozenset(widest_of(calls).arguments)
-        meeting = frozenset((self._kind(call), call.adapters is None, widest) for call in calls)
+        meeting = self._meeting(calls)
         if not self._is_agreed(meeting):
             return self._meet(calls, meeting)
         try:
@@ -96,8 +97,16 @@ class Answering:
         middle = len(calls) // 2
         return self._answer(calls[:middle]) + self._answer(calls[middle:])
 
-    def _kind(self, call: Call) -> Hashable:
-        return call.loose if self._sizes_met[call.loose] >= SIZES else call.exact
+    def _meeting(self, calls: Sequence[Call]) -> Meeting:
+        """Returns what must have met. How strong adapters are is left out: that is the same code for all."""
+        widest = frozenset(widest_of(calls).arguments)
+        is_mixed = _are_mixed(calls)
+        return frozenset(
+            (self._kind(call, is_mixed), kind, is_mixed, widest) for call in calls for kind in kinds_of(call.adapters)
+        )
+
+    def _kind(self, call: Call, is_mixed: bool) -> Hashable:
+        return call.loose if self._sizes_met[call.loose] >= SIZES and not is_mixed else call.exact
 
     def _is_agreed(self, meeting: Meeting) -> bool:
         """Whether calls of these kinds, with others or without, were seen to give stacked what they give alone."""
@@ -184,6 +193,10 @@ class Answering:
         return True
 
     def _refuse_meeting(self, calls: Sequence[Call], reason: str) -> None:
+        if _are_mixed(calls):
+            self._unmixed |= {call.loose for call in calls}
+            self._note(calls[0], f"{reason} (adapters mixed)")
+            return
         widest = widest_of(calls)
         filled = {(call.loose, widest.loose) for call in calls if len(call.arguments) < len(widest.arguments)}
         if filled:
@@ -200,6 +213,10 @@ class Answering:
         self._alive()
         method.forwards += 1
         method.rows += rows
+
+
+def _are_mixed(calls: Sequence[Call]) -> bool:
+    return any(call.adapters != calls[0].adapters for call in calls)
 
 
 def _versions(calls: Sequence[Call]) -> list[int]:

@@ -19,6 +19,7 @@ PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
 NUMBERS = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 
 # What a run's rows wear while modules answer them, such as LoRA weights: the engine passes it on and knows no more.
+# It may have `kinds`, which are equal for those that reach the same layers: all kinds must have met (rule 3).
 Adapters: TypeAlias = Hashable
 # One for each argument: its name, structure and what its leaves must have in common.
 Terms: TypeAlias = frozenset[Hashable]
@@ -30,6 +31,10 @@ _worn: ContextVar[Sequence[tuple[Adapters | None, int]]] = ContextVar("worn", de
 def worn() -> Sequence[tuple[Adapters | None, int]]:
     """Returns whose rows the present forward pass has, in their order: a run's adapters, and how many rows."""
     return _worn.get()
+
+
+def kinds_of(adapters: Adapters | None) -> Sequence[Hashable]:
+    return getattr(adapters, "kinds", [adapters is None])
 
 
 @contextmanager

@@ -117,3 +117,46 @@ def test_runs_with_different_adapters_share_a_forward_pass_and_each_row_wears_it
     assert room.module.seen == [1, 1, 1, 3]
     for seed, (worn_by_run, result) in enumerate(zip(adapters, results, strict=True)):
         torch.testing.assert_close(result, room.alone(sample=sample(seed), steps=1) + (worn_by_run or 0.0))
+
+
+def test_adapters_that_cannot_be_mixed_are_told_and_only_equal_ones_are_stacked() -> None:
+    class Confused(Rows):
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            shift: Any = worn()[0][0] or 0.0
+            return super().forward(sample, timestep, scale) + shift
+
+    room = Room(Confused())
+    adapters = [1.0, 2.0, 1.0, 2.0, 1.0, None, None]
+    runs = [room.admit(adapters=worn, sample=sample(seed), steps=3) for seed, worn in enumerate(adapters)]
+
+    results = room.develop(*runs)
+
+    for seed, (worn_by_run, result) in enumerate(zip(adapters, results, strict=True)):
+        expected = sample(seed)
+        for _ in range(3):
+            expected = Rows()(expected) + (worn_by_run or 0.0)
+        torch.testing.assert_close(result, expected)
+    assert room.module.seen[7] == 7
+    assert sorted(room.module.seen[-3:]) == [2, 2, 3]
+    assert room.reasons == ["stacked answers differ from lone ones (adapters mixed)"]
+
+
+def test_adapters_of_a_new_kind_have_a_first_meeting_and_those_of_a_known_one_do_not() -> None:
+    class Shift(float):
+        kinds = ("all rows",)
+
+    class Other(Shift):
+        kinds = ("some rows",)
+
+    def develop(*adapters: Any) -> list[int]:
+        room.module.seen.clear()
+        room.develop(*[room.admit(adapters=worn, sample=sample(seed), steps=1) for seed, worn in enumerate(adapters)])
+        return list(room.module.seen)
+
+    room = Room(Shifting())
+
+    assert develop(Shift(1), None) == [1, 1, 2]
+    assert develop(Shift(2), Shift(3), None) == [3]
+    assert develop(Other(1), None) == [1, 1, 2]
+    assert develop(Shift(1), Shift(1)) == [1, 1, 2]  # alike all over, which says nothing of mixing
+    assert develop(Shift(4), Shift(4)) == [2]

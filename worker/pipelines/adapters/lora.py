@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,10 @@ class Lora:
     """One file's low-rank pairs, by the layers of the model that they belong to."""
 
     pairs: Mapping[nn.Module, Pair]
+
+    @cached_property
+    def layers(self) -> frozenset[nn.Module]:
+        return frozenset(self.pairs)
 
     @property
     def bytes(self) -> int:

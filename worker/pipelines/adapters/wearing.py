@@ -19,6 +19,11 @@ class Wearing:
 
     loras: tuple[tuple[Lora, float], ...]
 
+    @property
+    def kinds(self) -> list[frozenset[nn.Module]]:
+        """What the first meeting depends on: that a layer has the batch's rows is seen only where one reaches it."""
+        return [lora.layers for lora, _ in self.loras]
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
