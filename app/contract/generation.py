@@ -64,7 +64,10 @@ class GenerationRequest(BaseModel):
     output: OutputRequest = OutputRequest()
     priority: Priority = "normal"
     deadline_s: int | None = Field(
-        default=None, ge=1, le=DEADLINE_MAX_S, description="A job that still waits so long after it was sent expires."
+        default=None,
+        ge=1,
+        le=DEADLINE_MAX_S,
+        description="A job that has not started so long after it was sent expires.",
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=16)
 

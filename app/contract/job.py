@@ -73,7 +73,7 @@ class JobRecord(BaseModel):
 
     @property
     def deadline_at(self) -> datetime | None:
-        """When the job expires if it still waits."""
+        """When the job expires if it has not started."""
         deadline_s = self.generation.deadline_s
         return self.created_at + timedelta(seconds=deadline_s) if deadline_s else None
 

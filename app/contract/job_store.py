@@ -110,7 +110,7 @@ class JobStore:
         return read_record(new, tenant=tenant, attempt=0, newest=[])
 
     async def find(self, job_id: str) -> JobRecord:
-        """The job as it is; if it has waited past its deadline, it expires now.
+        """The job as it is; if it has not started within its deadline, it expires now.
 
         Raises JobNotFound and RedisUnavailable.
         """

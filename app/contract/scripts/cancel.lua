@@ -1,10 +1,11 @@
--- CANCEL: ends a queued or running job; a job that has ended stays as it is. One that expires ends only if it waits.
+-- CANCEL: ends a queued or running job; a job that has ended stays as it is. It expires only if it has not started yet.
 -- A running job's owner loses it here and now: it is woken to beat and see it, and its commit is refused.
 -- KEYS: the job, its executions.
 -- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it, the wake channel,
 --       1 if it expires or 0, how the keys of turns and of lines begin.
 local prefix, id, now, seconds, retention, wake, expires, turns, lines = unpack(ARGV)
-local status, origin, line = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin', 'darkroom_line'))
+local status, origin, line, deadline = unpack(
+  redis.call('HMGET', KEYS[1], 'status', 'origin', 'darkroom_line', 'darkroom_deadline'))
 if not status then
   return 'unknown'
 end
@@ -14,7 +15,7 @@ for _, ended in ipairs({'finished', 'failed', 'stopped', 'canceled'}) do
   end
 end
 if expires == '1' then
-  if status ~= 'queued' then
+  if status ~= 'queued' or not deadline then
     return status
   end
   redis.call('HSET', KEYS[1], 'darkroom_expired', 1)

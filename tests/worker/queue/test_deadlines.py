@@ -1,5 +1,5 @@
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
@@ -69,16 +69,20 @@ def test_a_job_that_has_started_in_time_does_not_expire(front: Front, redis: Red
     assert front.find(job_id).status is JobStatus.SUCCEEDED
 
 
-def test_a_job_that_its_worker_lost_after_the_deadline_expires(front: Front, redis: Redis, hand: Hand) -> None:
-    job_id = front.admit(deadline_s=DEADLINE_S)
-    hand.claim()
-    let_pass(redis, job_id)
+def test_a_job_that_has_started_and_is_back_in_the_queue_does_not_expire(
+    front: Front, redis: Redis, hand: Hand
+) -> None:
+    given_back, reaped = (front.admit(deadline_s=DEADLINE_S) for _ in range(2))
+    [claim, _] = hand.claim(2)
+    for job_id in (given_back, reaped):
+        redis.hset(Job.key_for(job_id), "created_at", utcformat(datetime.now(UTC) - timedelta(days=1)))
+
+    assert hand.give_back(claim)
     hand.die()
-    assert hand.ledger.reap(renews=False) == [job_id]
+    assert hand.ledger.reap(renews=False) == [reaped]
 
-    assert hand.claim() == []
-
-    assert front.find(job_id).status is JobStatus.EXPIRED
+    assert {front.find(job_id).status for job_id in (given_back, reaped)} == {JobStatus.QUEUED}
+    assert sorted(hand.claim_ids(2)) == sorted([given_back, reaped])
 
 
 def test_a_job_that_is_read_and_claimed_at_once_has_one_end(front: Front, redis: Redis, hand: Hand) -> None:

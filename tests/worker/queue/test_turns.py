@@ -1,6 +1,8 @@
 """Whose job is the next: shares between priorities and tenants, beside a list that stays rq's."""
 
 from collections import Counter
+from random import Random
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -10,10 +12,13 @@ from rq.serializers import JSONSerializer
 
 from app.contract import names
 from app.contract.job import JobStatus
+from app.contract.job_store import TURN_COSTS
 from tests.worker.queue.front import Front
 from tests.worker.queue.hand import Hand
+from worker.queue import Claim
 
 MINI = names.queue_name("mini")
+MOVES = ["admit"] * 6 + ["claim"] * 3 + ["cancel"] * 2 + ["reap", "finish", "give_back"]
 
 
 @pytest.fixture
@@ -179,3 +184,41 @@ def test_a_job_with_a_name_is_admitted_once_whatever_its_priority_was(front: Fro
     assert hand.claim_ids(3) == ["mine"]
     assert front.find("mine").status is JobStatus.RUNNING
     assert order_keys(redis) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_happens_the_lines_hold_only_what_waits(front: Front, redis: Redis, mini: Queue, seed: int) -> None:
+    chance = Random(seed)  # noqa: S311
+    hands = [Hand(redis, name, ["mini"]) for name in ("darkroom-a", "darkroom-b")]
+    job_ids: list[str] = []
+    claims: list[tuple[Hand, Claim]] = []
+    for _ in range(120):
+        match chance.choice(MOVES):
+            case "admit":
+                job_ids.append(front.admit(tenant=chance.choice("abc"), priority=chance.choice([*TURN_COSTS])))
+            case "claim":
+                hand = chance.choice(hands)
+                claims += [(hand, claim) for claim in hand.claim(2)]
+            case "cancel" if job_ids:
+                front.cancel(chance.choice(job_ids))
+            case "reap":
+                hands[0].die()
+                hands[1].ledger.reap()
+            case "finish" | "give_back" as end if claims:
+                hand, claim = claims.pop(chance.randrange(len(claims)))
+                getattr(hand, end)(claim)
+        assert_ordered(redis, mini)
+    while mini.job_ids:
+        assert hands[0].claim(4)
+    assert order_keys(redis) == []
+
+
+def assert_ordered(redis: Redis, mini: Queue) -> None:
+    """Each line has a turn, and each job in one is in the list and in no other line."""
+    client, prefix = cast(Any, redis), f"{names.LINE_PREFIX}{MINI}:"
+    lines = {key.decode(): client.lrange(key, 0, -1) for key in client.keys(f"{prefix}*")}
+    waiting = [job_id.decode() for line in lines.values() for job_id in line]
+    assert len(waiting) == len(set(waiting))
+    assert set(waiting) <= set(mini.job_ids)
+    turns = client.zrange(f"{names.TURNS_PREFIX}{MINI}", 0, -1)
+    assert {prefix + line.decode() for line in turns} == set(lines)

@@ -16,7 +16,7 @@ local function start(id, job, name, registry)
   local entry = id .. ':' .. execution
   redis.call('HSET', job, 'status', 'started', 'started_at', now, 'last_heartbeat', now, 'worker_name', worker,
     'origin', name)
-  redis.call('HDEL', job, 'meta') -- an earlier run's progress
+  redis.call('HDEL', job, 'meta', 'darkroom_deadline') -- an earlier run's progress; and it has started in time
   redis.pcall('HINCRBY', job, 'darkroom_attempt', 1) -- an error halfway would lose the job
   redis.call('PERSIST', job)
   redis.call('HSET', prefix .. ':execution:' .. entry, 'id', execution, 'job_id', id, 'created_at', seconds,
