@@ -122,8 +122,8 @@ def test_runs_with_different_adapters_share_a_forward_pass_and_each_row_wears_it
 def test_adapters_that_cannot_be_mixed_are_told_and_only_equal_ones_are_stacked() -> None:
     class Confused(Rows):
         def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
-            shift: Any = worn()[0][0] or 0.0
-            return super().forward(sample, timestep, scale) + shift
+            shift: Any = worn()[0][0]
+            return super().forward(sample, timestep, scale) + (shift or 0.0)
 
     room = Room(Confused())
     adapters = [1.0, 2.0, 1.0, 2.0, 1.0, None, None]
