@@ -39,7 +39,6 @@ def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: P
         job.set_status(JobStatus.STOPPED if isinstance(raised, JobStopped) else JobStatus.FAILED, pipeline=pipeline)
         job._handle_failure(describe(raised, claim), pipeline, **run)
     if isinstance(raised, WorkerLost):
-        pipeline.hincrby(job.key, "darkroom_attempt", -1)  # it was not run this time
         pipeline.hdel(job.key, "darkroom_deaths")  # who requeues it wants it tried again
     _close(worker, claim, pipeline)
 

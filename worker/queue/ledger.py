@@ -59,7 +59,7 @@ class Ledger:
         return [self._read(entry.decode(), _pairs(fields)) for entry, fields in answers]
 
     def take_strays(self, known: Iterable[Claim]) -> list[Claim]:
-        """Finds the jobs that were claimed for this worker in an answer that it never got."""
+        """Finds what is this worker's unknown to it: claimed in an answer that it never got, or reaped to be failed."""
         entries = {claim.entry for claim in known}
         members = cast(set[bytes], self._connection.smembers(self._executions))
         strays = []
@@ -94,12 +94,17 @@ class Ledger:
     def reap(self, *, renews: bool = True) -> list[str]:
         """Gives the jobs of dead workers back to their queues; returns the jobs' ids.
 
+        One that too many workers have died of becomes a stray of this worker.
+
         It first renews this worker's own lease, or does not, and then a predecessor of its name may be among the dead.
         """
         prefixes = (RQ_KEY_PREFIX, WORKER_PREFIX, names.lease_key(""))
         reaped = self._reap(
-            [self._lease, *self._queue_keys()],
-            [*prefixes, names.WAKE_CHANNEL, utcformat(now()), self._lease_ms if renews else 0],
+            [self._lease, self._executions, *self._queue_keys()],
+            [
+                *(*prefixes, names.WAKE_CHANNEL, utcformat(now()), self._worker, DEATHS_MAX),
+                self._lease_ms if renews else 0,
+            ],
         )
         return [job_id.decode() for job_id in reaped]
 

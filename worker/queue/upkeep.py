@@ -50,7 +50,7 @@ class Upkeep:
         if reaps := moment >= self._reap_at:
             self._reap_at = moment + REAP_S
             for job_id in self._ledger.reap():
-                logger.warning("The job %s is back in its queue: its worker is lost.", job_id)
+                logger.warning("The job %s has lost its worker.", job_id)
             self._enqueue_due()
         if moment >= self._tidy_at:
             self._tidy_at = moment + TIDY_S

@@ -35,6 +35,7 @@ POLL_S = 0.2  # stock rq enqueues without waking anybody
 BUSY_BEAT_S = 0.25  # a short job's progress is to be seen
 IDLE_BEAT_S = 1.0
 SAME_WISH_S = 1.0  # a supervisor passes on the terminal's Ctrl-C: one wish, two signals
+LISTEN_AGAIN_S = 0.5
 ABORT_S = 2.0  # what an aborted job gets to leave the engine
 
 
@@ -74,7 +75,7 @@ class QueueWorker(BaseWorker):
         self._upkeep = Upkeep(connection, self.queues, self._ledger, lease_s)
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event can deadlock in a signal handler
         self._heart = Heart(self._beat, pause_s=lambda: BUSY_BEAT_S if self.claims else IDLE_BEAT_S)
-        self._slots = Slots(capacity)
+        self._slots = Slots(max(1, capacity))  # also without room it fails what is not to run again
         self._stop_asked_at: float | None = None
         self._stops_at_once = False
         self._has_left = False
@@ -130,6 +131,11 @@ class QueueWorker(BaseWorker):
         super().subscribe()
         if self.pubsub:
             self.pubsub.subscribe(**{names.WAKE_CHANNEL: self._hear})
+
+    def _pubsub_exception_handler(self, exc: Exception, *_thread: Any) -> None:
+        if not isinstance(exc, RedisError):
+            raise exc
+        time.sleep(LISTEN_AGAIN_S)  # rq would end its thread at a mere timeout, and nobody would listen any more
 
     def unsubscribe(self) -> None:
         if self.pubsub and self.pubsub_thread:

@@ -21,7 +21,7 @@ from app.contract.job_store import JobStore, QueueCounts
 from tests.chaos.census import places
 from tests.redis_server import RedisServer
 from tests.worker.queue.hand import Hand
-from worker.queue.claim import DEATHS_ALONE, Claim
+from worker.queue.claim import DEATHS_ALONE, DEATHS_MAX, Claim
 
 End = Callable[[Hand, Claim], bool]
 
@@ -157,8 +157,12 @@ class Books(RuleBasedStateMachine):
         orphans = [job_id for job_id, each in self._jobs.items() if each.owner and each.owner not in self._alive]
         assert sorted(hand.ledger.reap()) == sorted(orphans)
         for job_id in orphans:
-            self._jobs[job_id].leave(JobStatus.QUEUED)
-            self._jobs[job_id].deaths += 1
+            expected = self._jobs[job_id]
+            expected.deaths += 1
+            if expected.deaths < DEATHS_MAX:
+                expected.leave(JobStatus.QUEUED)
+            else:
+                expected.owner, expected.entry = name, f"{expected.entry}-{expected.deaths}"  # it is to fail it
 
     @rule()
     def restart(self) -> None:
@@ -213,6 +217,8 @@ class Books(RuleBasedStateMachine):
             self.vanish(name)
         last = Hand(self._redis, "darkroom-last", ["mini"])
         last.ledger.reap()
+        for stray in last.ledger.take_strays([]):
+            assert last.fail(stray)
         while claims := last.claim():
             assert last.finish(claims[0])
         last.ledger.leave()
