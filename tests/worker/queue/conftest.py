@@ -37,7 +37,7 @@ def start_worker(redis_url: str) -> Iterator[StartWorker]:
     started = []
 
     def start(develop: Callable[[Claim], dict[str, Any]], *, url: str = redis_url, **options: Any) -> QueueWorker:
-        connection = Redis.from_url(url, socket_timeout=5)
+        connection = Redis.from_url(url, socket_timeout=options.pop("socket_timeout", 5))
         settings: dict[str, Any] = {"models": ["mini"], "capacity": 4, "lease_s": 0.6, "grace_s": 0.0, **options}
         worker = QueueWorker(connection=connection, develop=develop, **settings)
         thread = threading.Thread(target=worker.work)

@@ -3,6 +3,7 @@ import time
 import pytest
 from redis import Redis
 
+from app.contract import names
 from app.contract.job import JobStatus
 from tests.redis_server import RedisServer
 from tests.worker.queue.eventually import eventually
@@ -93,3 +94,18 @@ def test_a_worker_that_redis_forgot_comes_to_be_known_again(
     assert redis.smembers("rq:workers") == {worker.key.encode()}
     studio.door.set()
     front.wait_for(front.admit(), JobStatus.SUCCEEDED)
+
+
+def test_a_worker_listens_again_when_its_redis_was_too_slow_to_connect(
+    redis: Redis, start_worker: StartWorker, studio: Studio
+) -> None:
+    start_worker(studio.develop, socket_timeout=0.2)
+    eventually(lambda: redis.pubsub_numsub(names.WAKE_CHANNEL)[0][1] == 1)
+
+    with redis.pipeline() as pipeline:
+        pipeline.execute_command("CLIENT", "PAUSE", 1_000)
+        pipeline.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        assert pipeline.execute() == [b"OK", 1]
+    time.sleep(0.5)
+
+    eventually(lambda: redis.pubsub_numsub(names.WAKE_CHANNEL)[0][1] == 1)
