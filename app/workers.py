@@ -28,6 +28,10 @@ def worker_command(name: str) -> list[str]:
     return [sys.executable, "-m", "worker", "--name", name]
 
 
+def keeper_command(name: str) -> list[str]:
+    return [sys.executable, "-m", "worker.keeper", "--name", name]
+
+
 def require_packages() -> None:
     """Raises Unstartable."""
     for package in ("torch", "diffusers", "transformers"):
@@ -50,11 +54,13 @@ async def work(settings: Settings, say: Say, command: Command = worker_command) 
 
 
 def worker_programs(settings: Settings, client: Redis, command: Command) -> list[Program]:
+    """The workers, and who keeps their jobs while none of them lives."""
     gpus = visible_gpus(environment(settings).get(VISIBLE)) if settings.device in ("auto", "cuda") else []
     number = settings.workers if settings.workers != "auto" else max(1, len(gpus))
     own = [{VISIBLE: gpus[n % len(gpus)]} if gpus else {} for n in range(number)]
     titles = [f"worker-{n}" for n in range(number)] if number > 1 else ["worker"]
-    return [_program(*each, settings, client, command) for each in zip(titles, own, strict=True)]
+    keeper = _program("keeper", {}, settings, client, keeper_command)
+    return [keeper, *(_program(*each, settings, client, command) for each in zip(titles, own, strict=True))]
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -15,6 +15,7 @@ from app.contract.settings import Settings
 from app.workers import VISIBLE, worker_command, worker_programs
 from tests.app.processes import is_alive, wait_until
 from tests.worker.queue.front import Front
+from tests.worker.queue.hand import Hand
 
 SLOW = {"step_s": "0.1"}
 
@@ -70,6 +71,25 @@ def test_a_stop_reaches_the_workers_and_they_give_their_jobs_back(
     assert list(redis.scan_iter(names.lease_key("*"))) == []
 
 
+def test_without_any_worker_that_starts_the_supervisor_still_has_jobs_given_back(redis: Redis, redis_url: str) -> None:
+    program = """
+import asyncio, sys
+from app.contract.settings import Settings
+from app.workers import work
+asyncio.run(work(Settings(), print, lambda name: [sys.executable, "-c", "raise SystemExit(1)"]))
+"""
+    front, doomed = Front(redis_url), Hand(redis, "darkroom-doomed", ["mini"])
+    job_id = front.admit()
+    doomed.claim()
+
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "DARKROOM_REDIS_URL": redis_url}, stdout=subprocess.DEVNULL
+    ) as process:
+        doomed.die()
+        front.wait_for(job_id, JobStatus.QUEUED)
+        process.terminate()
+
+
 @pytest.mark.parametrize(
     ("settings", "visible", "expected"),
     [
@@ -88,9 +108,10 @@ def test_each_worker_has_a_gpu(
 ) -> None:
     monkeypatch.setenv(VISIBLE, visible)
 
-    programs = worker_programs(Settings.model_validate(settings), redis.asyncio.Redis(), worker_command)
+    keeper, *workers = worker_programs(Settings.model_validate(settings), redis.asyncio.Redis(), worker_command)
 
-    assert [(each.name, each.environment.get(VISIBLE)) for each in programs] == expected
+    assert keeper.name == "keeper"
+    assert [(each.name, each.environment.get(VISIBLE)) for each in workers] == expected
 
 
 def test_a_child_sees_its_own_gpu_alone(tmp_path: Path) -> None:
