@@ -85,6 +85,8 @@ class Lora:
 
 
 def _refuse_unsupported(file: Path) -> None:
+    if file.suffix != ".safetensors":  # diffusers would unpickle it
+        raise LoraUnusable(f"{file.name} is not named .safetensors, and nothing else is loaded.")
     try:
         with safe_open(file, "pt") as tensors:
             names = list(tensors.keys())

@@ -127,6 +127,8 @@ def test_only_safetensors_are_read(stable_diffusion: Any, files: dict[str, Path]
 
     with pytest.raises(LoraUnusable, match=r"pickled\.safetensors cannot be read as safetensors"):
         Lora.read(stable_diffusion, pickled)
+    with pytest.raises(LoraUnusable, match=r"a\.bin is not named \.safetensors"):
+        Lora.read(stable_diffusion, files["a"].rename(tmp_path / "a.bin"))
     with pytest.raises(LoraUnusable, match=r"missing\.safetensors cannot be read"):
         Lora.read(stable_diffusion, tmp_path / "missing.safetensors")
 
