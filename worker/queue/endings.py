@@ -53,6 +53,17 @@ def give_back(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
     pipeline.publish(names.WAKE_CHANNEL, queue_key)
 
 
+def abandonment(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
+    """Fails a job whose end Redis refuses, with as few keys as can be: the registry, which may be why, comes last."""
+    job = claim.job
+    job.ended_at = now()
+    job.meta = {**job.meta, "error": _reason(RuntimeError()).model_dump()}
+    job.set_status(JobStatus.FAILED, pipeline=pipeline)
+    pipeline.hset(job.key, "meta", claim.meta())
+    worker.cleanup_execution(job, pipeline, claim.execution)
+    job.failed_job_registry.add(job, job.failure_ttl, pipeline=pipeline)
+
+
 def describe(raised: BaseException, claim: Claim) -> str:
     """The traceback without the job's prompts, which must be in no log."""
     text = "".join(traceback.format_exception(raised))

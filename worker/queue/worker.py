@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq.command import parse_payload
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
@@ -68,6 +68,7 @@ class QueueWorker(BaseWorker):
         super().__init__(list(map(names.queue_name, models)), name, connection=connection, **options)
         self.capacity = capacity
         self.claims: dict[str, Claim] = {}
+        self._abandoned: list[Claim] = []  # whatever Redis still says, they are not taken up again
         self._develop = develop
         self._announce = announce
         self._grace_s = grace_s
@@ -178,7 +179,7 @@ class QueueWorker(BaseWorker):
 
     def _tend(self) -> None:
         if self._upkeep.tend():
-            for claim in self._ledger.take_strays(list(self.claims.values())):
+            for claim in self._ledger.take_strays([*self._abandoned, *list(self.claims.values())]):
                 self._start(claim)
 
     def _start(self, claim: Claim) -> None:
@@ -188,7 +189,11 @@ class QueueWorker(BaseWorker):
 
     def _run(self, claim: Claim) -> None:
         try:
-            patiently(partial(self._commit, claim, self._end(claim)), lambda: claim.is_lost or self._has_left)
+            self._write(claim, self._end(claim))
+        except ResponseError as refusal:
+            logger.error("The job %s fails, since Redis refuses its end: %s", claim.job_id, refusal)
+            self._abandoned.append(claim)
+            self._write(claim, self._ledger.prepare(partial(endings.abandonment, self, claim)))
         finally:
             del self.claims[claim.execution_id]
             self._wake()
@@ -209,6 +214,9 @@ class QueueWorker(BaseWorker):
         """Ends the process without a word to Redis, so that its jobs are reaped and the death counts against them."""
         logger.error("%s is broken and ends: %s", self.name, broken)
         os._exit(1)  # whatever is stuck, it would wait for it
+
+    def _write(self, claim: Claim, commands: Commands) -> None:
+        patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
 
     def _commit(self, claim: Claim, commands: Commands) -> None:
         if not self._ledger.commit(claim, commands):

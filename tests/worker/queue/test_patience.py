@@ -1,4 +1,6 @@
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from worker.queue.patience import LONGEST_S, SHORTEST_S, Patience, patiently
 
@@ -34,3 +36,25 @@ def test_a_call_that_is_given_up_says_so() -> None:
         raise AWAY
 
     assert not patiently(call, give_up=lambda: len(calls) == 2)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [OutOfMemoryError("command not allowed"), ReadOnlyError("a replica"), ResponseError("MISCONF Errors writing.")],
+)
+def test_a_refusal_that_may_pass_is_waited_for(refusal: ResponseError) -> None:
+    refusals = [refusal]
+
+    def call() -> None:
+        if refusals:
+            raise refusals.pop()
+
+    assert patiently(call, give_up=lambda: False)
+
+
+def test_a_refusal_that_stays_is_raised() -> None:
+    def call() -> None:
+        raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        patiently(call, give_up=lambda: False)
