@@ -74,7 +74,7 @@ def redis_program(settings: Settings, lock: int) -> Program:
         "unixsocketperm": "700",
         "dir": str(settings.state_dir),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "always",  # with everysec the write itself may wait for a slow disk, longer than the answer
         "save": "",
         "maxmemory-policy": "noeviction",
         "stream-node-max-bytes": "512",

@@ -12,15 +12,17 @@ PATIENCE_S = 5.0
 class RedisServer:
     """A real server on a socket of its own; it keeps its data through `kill` and `start`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, appendfsync: str = "no") -> None:
         self._folder = folder
+        self._appendfsync = appendfsync  # with everysec a kill can lose what was answered, when the disk is slow
         self._socket = folder / "redis.sock"
         self.url = f"unix://{self._socket}"
         self.start()
 
     def start(self) -> None:
         settings = ["--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder), "--save", ""]
-        command = [get_binary_path(), *settings, "--appendonly", "yes", "--loglevel", "warning"]
+        log = ["--appendonly", "yes", "--appendfsync", self._appendfsync, "--loglevel", "warning"]
+        command = [get_binary_path(), *settings, *log]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until = time.monotonic() + PATIENCE_S
         while not self._answers():

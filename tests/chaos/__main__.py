@@ -11,7 +11,7 @@ from functools import partial
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tests.chaos.cases import CASES, WITH_MINI, play
+from tests.chaos.cases import CASES, ONLY_LONG, play
 from tests.chaos.form import LONG, SHORT
 from tests.chaos.verdict import table
 
@@ -20,15 +20,17 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="less of everything and nothing with mini, as in CI")
+    parser.add_argument(
+        "--short", action="store_true", help="less of everything and nothing with the embedded model, as in CI"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="when the faults come")  # noqa: S311
-    parser.add_argument("--case", action="append", choices=[*CASES, *WITH_MINI], help="only these")
+    parser.add_argument("--case", action="append", choices=[*CASES, *ONLY_LONG], help="only these")
     options = parser.parse_args()
     form = SHORT if options.short else LONG
     console = Console(stderr=True)
     console.print(f"seed {options.seed}")
     with Progress(*COLUMNS, console=console) as bars:
-        names = options.case or (CASES if options.short else [*CASES, *WITH_MINI])
+        names = options.case or (CASES if options.short else [*CASES, *ONLY_LONG])
         tasks = {name: bars.add_task(name, total=None) for name in names}
         tell = partial(_tell, bars, tasks)
         verdicts = list(play(names, form, options.seed, tell))

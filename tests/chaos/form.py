@@ -15,6 +15,7 @@ class Form:
     keys: int
     rollings: int
     patience_s: float
+    orders: int = 200
     at_once: int = 1
     times_count: bool = True
 

@@ -40,7 +40,7 @@ class Scene:
         self.folder = folder
         self.chance = random.Random(seed)  # noqa: S311 - a run can be repeated
         self.lease_s = lease_s
-        self.redis = RedisServer(folder)
+        self.redis = RedisServer(folder, appendfsync="always")  # as in production
         self.address = self.redis.url
         self.settings = Settings(
             state_dir=folder, redis_url=self.address, max_queued=100_000, retention_s=RETENTION_S, lease_s=lease_s
