@@ -1,13 +1,9 @@
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-import redis.asyncio
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from redis.exceptions import ResponseError
 from rq import Queue
 from rq.job import Job
 from rq.job import JobStatus as RqStatus
@@ -16,43 +12,14 @@ from rq.results import Result
 
 from app.contract import names
 from app.contract.announcement import Announcement
-from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, RedisUnavailable, ShareFull
-from app.contract.generation import Generation, Output
+from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, ShareFull
 from app.contract.job import Development, JobRecord, JobStatus, StoredImage
-from app.contract.job_store import JobStore, _redis_errors
+from app.contract.job_store import JobStore
+from tests.app.contract.asked import generation
 
 pytestmark = pytest.mark.anyio
 
 MINI = names.queue_name("mini")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def store(redis_url: str) -> AsyncIterator[JobStore]:
-    async with redis.asyncio.Redis.from_url(redis_url) as client:
-        yield JobStore(client, max_queued=20, retention_s=600, job_timeout_s=60)
-
-
-def generation(**changes: Any) -> Generation:
-    fields: dict[str, Any] = {
-        "model": "mini",
-        "prompt": "a cat wearing a space helmet",
-        "negative_prompt": "",
-        "width": 128,
-        "height": 128,
-        "num_images": 1,
-        "num_inference_steps": 20,
-        "guidance_scale": 5.0,
-        "seed": 7,
-        "scheduler": "DDIMScheduler",
-        "output": Output(),
-        "metadata": {"who": "me"},
-    }
-    return Generation(**{**fields, **changes})
 
 
 def fetch(redis: Redis, job_id: str) -> Job:
@@ -280,43 +247,3 @@ async def test_announcements_are_those_of_workers_with_a_lease(store: JobStore, 
     redis.set(names.announcement_key("darkroom-a"), announcement.model_dump_json())
 
     assert await store.announcements() == [announcement]
-
-
-async def test_a_full_redis_is_unavailable(store: JobStore, redis: Redis) -> None:
-    redis.config_set("maxmemory", 1)
-    try:
-        with pytest.raises(RedisUnavailable):
-            await store.admit(generation())
-    finally:
-        redis.config_set("maxmemory", 0)
-
-
-@pytest.mark.parametrize(
-    "answer", ["MISCONF", "OOM", "READONLY", "BUSY", "LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS"]
-)
-async def test_a_redis_that_takes_no_commands_now_is_unavailable(redis_url: str, answer: str) -> None:
-    script = f"return redis.error_reply('{answer} Not now.')"
-    async with redis.asyncio.Redis.from_url(redis_url) as client, client.pipeline(transaction=False) as pipeline:
-        with pytest.raises(RedisUnavailable), _redis_errors():
-            await client.execute_command("EVAL", script, 0)
-        pipeline.execute_command("EVAL", script, 0)
-        with pytest.raises(RedisUnavailable), _redis_errors():
-            await pipeline.execute()
-
-
-async def test_a_command_that_is_wrong_is_not_taken_for_a_redis_that_is_away(store: JobStore, redis: Redis) -> None:
-    redis.set("rq:workers", "no set")
-
-    with pytest.raises(ResponseError):
-        await store.announcements()
-
-
-async def test_a_redis_that_does_not_answer_is_unavailable() -> None:
-    async with redis.asyncio.Redis.from_url("unix:///nowhere/redis.sock") as client:
-        store = JobStore(client, max_queued=1, retention_s=60, job_timeout_s=60)
-
-        for call in (store.admit(generation()), store.find("a"), store.cancel("a"), store.announcements()):
-            with pytest.raises(RedisUnavailable):
-                await call
-        with pytest.raises(RedisUnavailable):
-            await store.counts(["mini"])
