@@ -13,7 +13,7 @@ from tests.worker.queue.studio import StartProcess
 
 QUICK = {"step_s": "0.02"}
 SLOW = {"step_s": "0.5"}
-OWNERSHIP = ("rq:execution*", "rq:wip*", "rq:worker:*:executions", "darkroom:*")
+OWNERSHIP = ("rq:execution*", "rq:wip*", "rq:worker:*:executions", "darkroom:lease:*", "darkroom:worker:*")
 
 
 def leftovers(redis: Redis) -> list[bytes | str]:
