@@ -159,9 +159,9 @@ def test_a_job_whose_claim_was_never_answered_is_developed_all_the_same(
     lost = front.admit()
 
     Ledger(redis, worker.name, worker.queues, 1.0).claim(1, 0)
+    studio.door.set()
 
     eventually(lambda: [claim.job_id for claim in studio.seen] == [blocker, lost])
-    studio.door.set()
     assert front.wait_for(lost, JobStatus.SUCCEEDED).attempt == 1
 
 
