@@ -13,7 +13,7 @@ async def submit(
 ) -> JobRecord:
     """Looks the model up, fills in its defaults, draws the seed and admits the job; without an id it gets one.
 
-    Raises ModelNotFound, InvalidField, JobConflict, QueueFull or RedisUnavailable.
+    Raises ModelNotFound, InvalidField, JobConflict, QueueFull, ShareFull or RedisUnavailable.
     """
     if job_id and request.seed is None:
         request = request.model_copy(update={"seed": seed_of(job_id)})
