@@ -26,6 +26,8 @@ fix: $(INSTALLED)
 bench: $(INSTALLED)  ## the tables of benchmarks/RESULTS.md
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.queue
+	$(BIN)/python -m benchmarks.adapters
 	$(BIN)/python -m benchmarks.rows
 	$(BIN)/python -m benchmarks.precision
 

@@ -67,6 +67,7 @@ def _developed(claim: Claim, workbench: Workbench, on_preview: OnPreview | None)
             on_step=on_step,
             deadline=claim.timeout_s,
             priority=PRIORITIES[generation.priority],
+            seed=generation.seed,  # for what draws without the generator that it is given
             memory=model.run_bytes(generation),
         )
         departure = departing(run, lambda output: output.images)

@@ -22,7 +22,7 @@ from benchmarks.serving.measure import CLIENTS, Measure, measure
 from benchmarks.serving.models import MODELS, build
 from benchmarks.serving.systems import Stock, System, Together, develop_alike
 from benchmarks.serving.table import ratios, table
-from benchmarks.serving.workload import WORKLOADS, Request
+from benchmarks.serving.workload import WORKLOADS, Request, Workload
 
 
 def start(options: argparse.Namespace, pipeline: object) -> Iterator[System]:
@@ -36,20 +36,25 @@ def start(options: argparse.Namespace, pipeline: object) -> Iterator[System]:
 def run(options: argparse.Namespace) -> list[list[Measure]]:
     """Returns the measures of each repeat."""
     pipeline = build(options.model, options.device, getattr(torch, options.dtype))
-    requests = {request for workload in WORKLOADS for request in workload.requests(options.count)}
+    workloads = [workload for workload in WORKLOADS if workload.name.startswith(options.only)]
+    requests = {request for workload in workloads for request in workload.requests(options.count)}
     alone = {request: develop_alike(pipeline, [request])[0] for request in tqdm(requests, "alone")}
     with ExitStack() as stack:
         systems = list(start(options, pipeline))
         for system in systems:
             stack.callback(system.close)
-            for workload in WORKLOADS[:2]:  # what is compiled, checked or cached once is not measured
+            for workload in {
+                each.settings: each for each in workloads
+            }.values():  # what is compiled, checked or cached once is not measured
                 ask_in_a_loop(system.develop, workload.requests(CLIENTS), CLIENTS)
-        return [_repeat(systems, options.count, alone) for _ in tqdm(range(options.repeats), "repeats")]
+        return [_repeat(systems, workloads, options.count, alone) for _ in tqdm(range(options.repeats), "repeats")]
 
 
-def _repeat(systems: Sequence[System], count: int, alone: dict[Request, Tensor]) -> list[Measure]:
+def _repeat(
+    systems: Sequence[System], workloads: Sequence[Workload], count: int, alone: dict[Request, Tensor]
+) -> list[Measure]:
     capacity, measures = 0.0, []
-    for workload in WORKLOADS:
+    for workload in workloads:
         for system in systems:
             measures.append(measure(system, workload, count, capacity, alone))
             if workload.load is None and system is systems[0]:
@@ -61,6 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="mini")
     parser.add_argument("--count", type=int, default=32, help="requests of each workload")
+    parser.add_argument("--only", default="", help="workloads whose name begins so; C needs B for its rate")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--max-rows", type=int, default=32)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

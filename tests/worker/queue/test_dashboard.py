@@ -1,14 +1,13 @@
 """Every page and every JSON route of rq-dashboard, on a queue of ours."""
 
 import json
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 from rq.serializers import JSONSerializer
+from rq_dashboard import cli, web
 
 from app.contract import names
 from app.contract.job import JobStatus
@@ -45,11 +44,6 @@ def jobs(front: Front, redis: Redis, start_worker: StartWorker) -> Jobs:
 @pytest.fixture
 def dashboard(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     """What `rq-dashboard --json` serves."""
-    six = ModuleType("six")  # of which it takes one name, and does not say that it needs it
-    six.__dict__["string_types"] = (str,)
-    monkeypatch.setitem(sys.modules, "six", six)
-    from rq_dashboard import cli, web  # noqa: PLC0415
-
     monkeypatch.setattr(web.config, "serializer", JSONSerializer)
     app = cli.make_flask_app(None, None, None, "")
     app.config["RQ_DASHBOARD_REDIS_URL"] = redis_url
