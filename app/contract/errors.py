@@ -154,3 +154,9 @@ class WorkerLost(GenerationFailed):
     """Raised when the job took its worker down as often as a job may."""
 
     code = "worker_lost"
+
+
+class JobStopped(GenerationFailed):
+    """Raised when the job was stopped by rq's own command."""
+
+    code = "job_stopped"

@@ -29,6 +29,7 @@ from app.contract.errors import (
     InvalidField,
     JobConflict,
     JobNotFound,
+    JobStopped,
     QueueFull,
     RedisUnavailable,
     ShareFull,
@@ -267,9 +268,9 @@ def _read_development(rq_job: job.Job, newest: Sequence[tuple[bytes, Mapping[Any
 def _read_error(rq_job: job.Job, meta: Mapping[str, Any]) -> JobError:
     if "error" in meta:
         return JobError.model_validate(meta["error"])
-    stopped = rq_job.get_status(refresh=False) is job.JobStatus.STOPPED
-    message = "The job was stopped." if stopped else "The job failed, and its worker left no reason."
-    return JobError(code=GenerationFailed.code, message=message)
+    if rq_job.get_status(refresh=False) is job.JobStatus.STOPPED:
+        return JobError(code=JobStopped.code, message="The job was stopped.")
+    return JobError(code=GenerationFailed.code, message="The job failed, and its worker left no reason.")
 
 
 def _is_ours(rq_job: job.Job) -> bool:

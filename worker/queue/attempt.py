@@ -7,10 +7,10 @@ from typing import Any
 
 from rq.worker.base import BaseWorker
 
-from app.contract.errors import GenerationFailed, WorkerLost
+from app.contract.errors import GenerationFailed, JobStopped, WorkerLost
 from worker.queue import endings
 from worker.queue.claim import DEATHS_MAX, Claim
-from worker.queue.errors import JobStopped, WorkerBroken
+from worker.queue.errors import WorkerBroken
 from worker.queue.ledger import Commands, Ledger
 
 logger = logging.getLogger(__name__)

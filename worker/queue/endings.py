@@ -10,10 +10,9 @@ from rq.utils import now
 from rq.worker.base import BaseWorker
 
 from app.contract import names
-from app.contract.errors import DarkroomError, GenerationFailed, WorkerLost
+from app.contract.errors import DarkroomError, GenerationFailed, JobStopped, WorkerLost
 from app.contract.job import Development, JobError
 from worker.queue.claim import Claim
-from worker.queue.errors import JobStopped
 
 
 def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: Pipeline) -> None:

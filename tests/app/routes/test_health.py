@@ -55,7 +55,7 @@ def test_requests_are_counted_by_the_template_of_their_route(http: httpx.Client)
 
     http.get("/v1/jobs/first")
     http.get("/v1/jobs/second")
-    http.request("BREW", "/coffee/one")
+    http.request("PROPFIND", "/coffee/one")
 
     after = samples(http.get("/metrics").text)
     assert after[counted] == before + 2

@@ -59,7 +59,7 @@ def test_a_job_that_is_stopped_ends_as_rq_ends_it_and_its_neighbour_goes_on(
     stop(redis, next(claim for claim in steps.seen if claim.job_id == stopped))
 
     error = front.error_of(stopped)
-    assert (error.code, error.message) == ("generation_failed", "The job was stopped.")
+    assert (error.code, error.message) == ("job_stopped", "The job was stopped.")
     job = Job.fetch(stopped, connection=redis, serializer="json")
     assert job.get_status() == "stopped"
     assert job.failed_job_registry.get_job_ids() == [stopped]
