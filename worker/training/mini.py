@@ -64,13 +64,13 @@ WIDE = replace(  # goes on in the folder where LAPTOP ended: places, sizes, two 
     LAPTOP,
     denoiser=Curriculum(
         stages=(
-            Stage(until=0.15, variety=CENTRED, pure_noise=0.4, silence=0.2),
-            Stage(until=0.54, variety=SIZED, pure_noise=0.15, silence=0.4),
-            Stage(until=0.7, variety=PLACED, pure_noise=0.35, silence=0.2),
+            Stage(until=0.08, variety=CENTRED, pure_noise=0.4, silence=0.2),
+            Stage(until=0.3, variety=SIZED, pure_noise=0.15, silence=0.4),
+            Stage(until=0.4, variety=PLACED, pure_noise=0.35, silence=0.2),
             Stage(until=1.0, variety=MIXED, pure_noise=0.25, silence=0.35),
         ),
-        plan=Plan(steps=10_000, batch=16, rate=7e-4, decay=0.3, save_every=250),
-        pace=Pace(start=32, every=16, size=32),  # short, so that at step 6,000 it holds the third stage alone
+        plan=Plan(steps=18_000, batch=16, rate=7e-4, decay=0.3, save_every=250),
+        pace=Pace(start=32, every=16, size=32),  # short, so that a stage soon holds its own scenes alone
     ),
     decoder=Plan(steps=2000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
     watched=8,
