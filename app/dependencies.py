@@ -14,6 +14,7 @@ from app.contract.job_store import JobStore
 from app.contract.storage import Storage
 from app.metrics import Traffic
 from app.problems import UnsupportedMediaType
+from app.submission import Submission
 
 JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
@@ -26,6 +27,10 @@ async def _catalogue(request: Request) -> Catalogue:
 async def _store(request: Request) -> JobStore:
     store: JobStore = request.app.state.store
     return store
+
+
+async def _submission(request: Request) -> Submission:
+    return Submission(request.app.state.catalogue, request.app.state.store)
 
 
 async def _storage(request: Request) -> Storage:
@@ -54,6 +59,7 @@ async def require_json(request: Request) -> None:
 
 TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 TheStore = Annotated[JobStore, Depends(_store)]
+TheSubmission = Annotated[Submission, Depends(_submission)]
 TheStorage = Annotated[Storage, Depends(_storage)]
 TheTraffic = Annotated[Traffic, Depends(_traffic)]
 TheTenant = Annotated[str, Depends(_tenant)]

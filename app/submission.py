@@ -1,6 +1,7 @@
 """A request becomes an admitted job."""
 
 import hashlib
+from dataclasses import dataclass
 
 from app.contract.catalogue import Catalogue
 from app.contract.generation import GenerationRequest, seed_of
@@ -8,17 +9,22 @@ from app.contract.job import JobRecord
 from app.contract.job_store import JobStore
 
 
-async def submit(
-    request: GenerationRequest, catalogue: Catalogue, store: JobStore, *, tenant: str, job_id: str | None = None
-) -> JobRecord:
-    """Looks the model up, fills in its defaults, draws the seed and admits the job; without an id it gets one.
+@dataclass(frozen=True)
+class Submission:
+    """The way that every request takes, whichever route it came by."""
 
-    Raises ModelNotFound, InvalidField, JobConflict, QueueFull, ShareFull or RedisUnavailable.
-    """
-    if job_id and request.seed is None:
-        request = request.model_copy(update={"seed": seed_of(job_id)})
-    generation = catalogue.find(request.model).fill(request)
-    return await store.admit(generation, job_id, tenant=tenant)
+    catalogue: Catalogue
+    store: JobStore
+
+    async def submit(self, request: GenerationRequest, *, tenant: str, job_id: str | None = None) -> JobRecord:
+        """Looks the model up, fills in its defaults, draws the seed and admits the job; without an id it gets one.
+
+        Raises ModelNotFound, InvalidField, JobConflict, QueueFull, ShareFull or RedisUnavailable.
+        """
+        if job_id and request.seed is None:
+            request = request.model_copy(update={"seed": seed_of(job_id)})
+        generation = self.catalogue.find(request.model).fill(request)
+        return await self.store.admit(generation, job_id, tenant=tenant)
 
 
 def id_for_key(idempotency_key: str, tenant: str) -> str:

@@ -66,7 +66,7 @@ class Model(BaseModel):
 
         Raises InvalidField.
         """
-        asked = request.model_dump(exclude_none=True, exclude={"model"})
+        asked = request.model_dump(exclude_none=True, exclude={"model", "image", "mask", "control"})
         chosen = {"seed": draw_seed(), **self.defaults.model_dump(), **asked}
         generation = Generation(model=self.name, **chosen)
         self._check(generation)

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -24,6 +24,8 @@ Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS), WithoutN
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), WithoutNul]
 MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul]
 Priority = Literal["high", "normal", "low"]
+WebhookEvent = Literal["job.succeeded", "job.failed", "job.canceled", "job.expired"]
+PictureText = Annotated[str, Field(min_length=1, description="A PNG, JPEG or WEBP: base64, a data URL, or an address.")]
 
 
 class Output(BaseModel):
@@ -33,12 +35,41 @@ class Output(BaseModel):
 
     format: Literal["png", "jpeg", "webp"] = "png"
     quality: int = Field(default=90, ge=1, le=100)
+    metadata: bool = Field(default=True, description="Whether the file holds the recipe that repeats the picture.")
 
 
 class OutputRequest(Output):
     """The same, as the caller sends it."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Lora(BaseModel):
+    """A LoRA of the model's, by its name in the catalogue."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field(max_length=128)
+    scale: float = Field(default=1.0, ge=-4, le=4)
+
+
+class ControlRequest(BaseModel):
+    """A ControlNet of the model's, by its name in the catalogue, and the picture that it follows."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field(max_length=128)
+    image: PictureText
+    scale: float = Field(default=1.0, ge=0, le=4)
+
+
+class Webhook(BaseModel):
+    """Where the end of the job is told."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    url: str = Field(max_length=2048)
+    events: list[WebhookEvent] = Field(default_factory=lambda: list(get_args(WebhookEvent)), min_length=1)
 
 
 class GenerationRequest(BaseModel):
@@ -61,7 +92,14 @@ class GenerationRequest(BaseModel):
     guidance_scale: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     seed: int | None = Field(default=None, ge=0, le=SEED_MAX, description="Picture n has seed + n.")
     scheduler: str | None = Field(default=None, max_length=128)
+    image: PictureText | Annotated[list[PictureText], Field(min_length=1, max_length=16)] | None = None
+    mask: PictureText | None = Field(default=None, description="White is drawn anew, black stays.")
+    strength: float | None = Field(default=None, gt=0, le=1, description="How much of the image is drawn anew.")
+    control: ControlRequest | None = None
+    loras: list[Lora] = Field(default_factory=list, max_length=8)
     output: OutputRequest = OutputRequest()
+    previews: int = Field(default=0, ge=0, le=10, description="Pictures of the picture while it develops.")
+    webhook: Webhook | None = None
     priority: Priority = "normal"
     deadline_s: int | None = Field(
         default=None,
@@ -70,6 +108,32 @@ class GenerationRequest(BaseModel):
         description="A job that has not started so long after it was sent expires.",
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=16)
+
+
+class Picture(BaseModel):
+    """A picture that came with a request, as it was stored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    sha256: str
+    content_type: str
+    width: int
+    height: int
+    bytes: int
+
+
+class Mask(Picture):
+    """A picture whose white parts are drawn anew; or, as OpenAI's API has it, its transparent parts."""
+
+    is_alpha: bool = False
+
+
+class Control(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    image: Picture
+    scale: float
 
 
 class Generation(BaseModel):
@@ -87,7 +151,14 @@ class Generation(BaseModel):
     guidance_scale: float
     seed: int
     scheduler: str
+    image: list[Picture] = Field(default_factory=list)
+    mask: Mask | None = None
+    strength: float | None = None
+    control: Control | None = None
+    loras: list[Lora] = Field(default_factory=list)
     output: Output
+    previews: int = 0
+    webhook: Webhook | None = None
     priority: Priority = "normal"
     deadline_s: int | None = None
     metadata: dict[str, str]

@@ -7,6 +7,21 @@ LINE_PREFIX = "darkroom:line:"  # and a queue, a colon and a line: the line's wa
 WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled
 
 
+def record_id(tenant: str, job_id: str) -> str:
+    """The id of the job's record in Redis and of its folder in the storage: each tenant has job ids of its own."""
+    return job_id if tenant == OPEN_TENANT else f"{tenant}_{job_id}"
+
+
+def events_key(record_id: str) -> str:
+    """The stream of what happens to a job, and the channel on which each event is told."""
+    return f"darkroom:events:{record_id}"
+
+
+def input_key(record_id: str, sha256: str) -> str:
+    """Where the storage keeps a picture that came with the job."""
+    return f"{record_id}/inputs/{sha256}"
+
+
 def queue_name(model: str) -> str:
     return f"darkroom-{model}"
 
