@@ -13,6 +13,7 @@ from app.contract.settings import Settings
 from app.contract.storage import Storage
 from app.metrics import Traffic
 from app.middleware import BodyLimit, Envelope
+from app.openapi import describe
 from app.redis_client import connect, job_store
 from app.routes import health, jobs, models
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for routes in (jobs, models, health):
         app.include_router(routes.router)
+    app.openapi = describe(app, app.state.catalogue)  # type: ignore[method-assign]
     return app
 
 

@@ -8,9 +8,11 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import BaseRoute, Match
 
 from app.contract.errors import InvalidField, Overloaded, RequestRejected
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CODES = {
     HTTPStatus.BAD_REQUEST: "invalid_json",  # FastAPI raises it only for a body that cannot be parsed
     HTTPStatus.NOT_FOUND: "not_found",
@@ -127,15 +129,22 @@ def _field_problem(found: Mapping[str, Any]) -> FieldProblem:
 
 async def _http(request: Request, error: StarletteHTTPException) -> Response:
     status = HTTPStatus(error.status_code)
-    detail = error.detail
+    detail, headers = error.detail, error.headers
     if status is HTTPStatus.NOT_FOUND:
         detail = f"There is nothing at {request.url.path}."
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.url.path} does not take {request.method}."
+        detail, headers = f"{request.url.path} does not take {request.method}.", {"Allow": _allowed(request)}
     elif status is HTTPStatus.BAD_REQUEST:
         detail = "The body cannot be parsed as JSON."
     code = CODES.get(status, status.phrase.lower().replace(" ", "_"))
-    return problem(request, status, code, detail, headers=error.headers)
+    return problem(request, status, code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The path's methods, of all its routes: Starlette names those of one."""
+    routes: list[BaseRoute] = request.app.routes
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    return ", ".join(each for each, scope in scopes.items() if any(r.matches(scope)[0] is Match.FULL for r in routes))
 
 
 class UnsupportedMediaType(HTTPException):

@@ -20,9 +20,10 @@ def _without_nul(text: str) -> str:
 
 
 WithoutNul = AfterValidator(_without_nul)
-Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS), WithoutNul]
+SaidWithoutNul = Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})
+Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS), WithoutNul, SaidWithoutNul]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), WithoutNul]
-MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul]
+MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul, SaidWithoutNul]
 Priority = Literal["high", "normal", "low"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.canceled", "job.expired"]
 PictureText = Annotated[str, Field(min_length=1, description="A PNG, JPEG or WEBP: base64, a data URL, or an address.")]

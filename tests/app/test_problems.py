@@ -146,10 +146,17 @@ def test_an_unknown_path_is_a_404(http: httpx.Client, path: str) -> None:
 
 
 def test_a_wrong_method_is_a_405_that_tells_the_right_one(http: httpx.Client) -> None:
-    answer = http.put("/v1/jobs", json=PROMPT)
+    answer = http.delete("/v1/models")
 
     assert_problem(answer, 405)
-    assert answer.headers["allow"] == "POST"
+    assert answer.headers["allow"] == "GET"
+
+
+def test_a_wrong_method_is_told_all_that_the_path_takes(http: httpx.Client) -> None:
+    for path, methods in http.get("/openapi.json").json()["paths"].items():
+        answer = http.patch(path.replace("{index}", "0"), json=PROMPT)
+
+        assert set(answer.headers["allow"].lower().split(", ")) == set(methods) - {"parameters"}
 
 
 def test_a_full_queue_is_a_503_that_says_when_to_come_again(http_with: Callable[..., httpx.Client]) -> None:

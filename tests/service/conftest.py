@@ -1,5 +1,6 @@
 """The whole service as a user starts it: `darkroom up` with the embedded model, over real HTTP."""
 
+import os
 import re
 import signal
 import subprocess
@@ -20,8 +21,9 @@ PATIENCE_S = 90.0
 class Service:
     """One `darkroom up` on a state folder; it can be stopped and started again."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, **environment: str) -> None:
         self.state_dir = state_dir
+        self._environment = {**os.environ, **environment}
         try:
             self.start()
         except BaseException:
@@ -30,7 +32,7 @@ class Service:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app.cli", "up", "--port", "0", "--state-dir", str(self.state_dir)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self._environment)
         for line in self.process.stdout or ():
             if found := STARTED.search(line):
                 self.http = httpx.Client(base_url=found[1], timeout=30)

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+from tests.fuzz.run import fuzz
+
+
+def test_whatever_the_description_allows_is_taken_and_the_rest_refused(tmp_path: Path) -> None:
+    report = fuzz(tmp_path, examples=3, seed=7)
+
+    assert report.holds, report.text
+    assert report.cases > 300
