@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 PROMPT_MAX_CHARS = 8_000
@@ -19,12 +19,21 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _whole(number: object) -> object:
+    """JSON knows one kind of number: 2.0 is an integer."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Whole = BeforeValidator(_whole)
+Count = Annotated[int, Field(ge=1), Whole]
 WithoutNul = AfterValidator(_without_nul)
-SaidWithoutNul = Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})
+NO_NUL = "^[^\\u0000]*$"
+SaidWithoutNul = Field(json_schema_extra={"pattern": NO_NUL})
 Prompt = Annotated[str, StringConstraints(max_length=PROMPT_MAX_CHARS), WithoutNul, SaidWithoutNul]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), WithoutNul]
 MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul, SaidWithoutNul]
 Priority = Literal["high", "normal", "low"]
+Task = Literal["text-to-image", "image-to-image", "inpainting"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.canceled", "job.expired"]
 PictureText = Annotated[str, Field(min_length=1, description="A PNG, JPEG or WEBP: base64, a data URL, or an address.")]
 
@@ -35,7 +44,7 @@ class Output(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)  # another version may have stored more
 
     format: Literal["png", "jpeg", "webp"] = "png"
-    quality: int = Field(default=90, ge=1, le=100)
+    quality: Annotated[int, Field(ge=1, le=100), Whole] = 90
     metadata: bool = Field(default=True, description="Whether the file holds the recipe that repeats the picture.")
 
 
@@ -86,12 +95,14 @@ class GenerationRequest(BaseModel):
     model: str | None = Field(default=None, max_length=128)
     prompt: Prompt
     negative_prompt: Prompt = ""
-    width: int | None = Field(default=None, ge=1)
-    height: int | None = Field(default=None, ge=1)
-    num_images: int = Field(default=1, ge=1)
-    num_inference_steps: int | None = Field(default=None, ge=1)
+    width: Count | None = None
+    height: Count | None = None
+    num_images: Count = 1
+    num_inference_steps: Count | None = None
     guidance_scale: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    seed: int | None = Field(default=None, ge=0, le=SEED_MAX, description="Picture n has seed + n.")
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX), Whole] | None = Field(
+        default=None, description="Picture n has seed + n."
+    )
     scheduler: str | None = Field(default=None, max_length=128)
     image: PictureText | Annotated[list[PictureText], Field(min_length=1, max_length=16)] | None = None
     mask: PictureText | None = Field(default=None, description="White is drawn anew, black stays.")
@@ -99,16 +110,19 @@ class GenerationRequest(BaseModel):
     control: ControlRequest | None = None
     loras: list[Lora] = Field(default_factory=list, max_length=8)
     output: OutputRequest = OutputRequest()
-    previews: int = Field(default=0, ge=0, le=10, description="Pictures of the picture while it develops.")
+    previews: Annotated[int, Field(ge=0, le=10), Whole] = Field(
+        default=0, description="Pictures of the picture while it develops."
+    )
     webhook: Webhook | None = None
     priority: Priority = "normal"
-    deadline_s: int | None = Field(
-        default=None,
-        ge=1,
-        le=DEADLINE_MAX_S,
-        description="A job that has not started so long after it was sent expires.",
+    deadline_s: Annotated[int, Field(ge=1, le=DEADLINE_MAX_S), Whole] | None = Field(
+        default=None, description="A job that has not started so long after it was sent expires."
     )
-    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=16)
+    metadata: dict[MetadataKey, MetadataValue] = Field(
+        default_factory=dict,
+        max_length=16,
+        json_schema_extra={"propertyNames": {"minLength": 1, "maxLength": 64, "pattern": NO_NUL}},
+    )
 
 
 class Picture(BaseModel):
@@ -127,6 +141,16 @@ class Mask(Picture):
     """A picture whose white parts are drawn anew; or, as OpenAI's API has it, its transparent parts."""
 
     is_alpha: bool = False
+
+
+class Pictures(BaseModel):
+    """The pictures that came with one request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image: list[Picture] = Field(default_factory=list)
+    mask: Mask | None = None
+    control: Picture | None = None
 
 
 class Control(BaseModel):
@@ -163,6 +187,12 @@ class Generation(BaseModel):
     priority: Priority = "normal"
     deadline_s: int | None = None
     metadata: dict[str, str]
+
+    @property
+    def task(self) -> Task:
+        if self.mask:
+            return "inpainting"
+        return "image-to-image" if self.image else "text-to-image"
 
     @property
     def seeds(self) -> list[int]:

@@ -34,7 +34,7 @@ BAD_FIELDS: dict[str, tuple[str, str]] = {
     "height too large": ('{"prompt": "a", "height": 4096}', "height"),
     "huge height": ('{"prompt": "a", "height": ' + "9" * 4000 + "}", "height"),
     "width as text": ('{"prompt": "a", "width": "64"}', "width"),
-    "width as a float": ('{"prompt": "a", "width": 64.0}', "width"),
+    "width as a fraction": ('{"prompt": "a", "width": 64.5}', "width"),
     "width as a truth value": ('{"prompt": "a", "width": true}', "width"),
     "no images": ('{"prompt": "a", "num_images": 0}', "num_images"),
     "too many images": ('{"prompt": "a", "num_images": 5}', "num_images"),

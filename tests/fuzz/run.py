@@ -23,7 +23,7 @@ class Report:
 
 
 def fuzz(state_dir: Path, examples: int, seed: int) -> Report:
-    """Sends requests drawn from `/openapi.json`, valid and not, and holds the answers to all of schemathesis's checks."""
+    """Sends requests drawn from `/openapi.json`, valid and not; makes every check that schemathesis has."""
     service = Service(state_dir, DARKROOM_CATALOGUE=str(HERE / "models.toml"), DARKROOM_MAX_QUEUED="1000000")
     try:
         command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{service.http.base_url}/openapi.json"]
