@@ -1,14 +1,18 @@
 """The models that the service offers, their defaults and their limits, read from a models.toml."""
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.contract.adapters import ControlNetSource, LoraSource
 from app.contract.errors import InvalidField, ModelNotFound
-from app.contract.generation import Generation, GenerationRequest, draw_seed
+from app.contract.generation import Control, Generation, GenerationRequest, Picture, Pictures, Task, draw_seed
 
 EMBEDDED = Path(__file__).with_name("models.toml")
+NO_PICTURES = Pictures()
 
 
 class CatalogueUnreadable(Exception):
@@ -25,6 +29,7 @@ class Defaults(BaseModel):
     num_inference_steps: int
     guidance_scale: float
     scheduler: str
+    strength: float | None = Field(default=None, gt=0, le=1, description="Of image-to-image, where there is such.")
 
 
 class Limits(BaseModel):
@@ -36,8 +41,18 @@ class Limits(BaseModel):
     max_size: int = Field(ge=8)
     size_multiple: int = Field(default=8, ge=1)
     max_num_images: int = Field(default=4, ge=1)
+    max_input_images: int = Field(default=1, ge=1, description="How many of a request's images the model looks at.")
     max_num_inference_steps: int = Field(default=150, ge=1)
     max_guidance_scale: float = 30.0
+
+    def fit(self, width: float, height: float) -> tuple[int, int]:
+        """The nearest size that may be asked for, in about the same shape."""
+        scale = min(1.0, self.max_size / max(width, height))
+        scale = max(scale, self.min_size / min(width, height))
+        multiple = self.size_multiple
+        least, most = -(-self.min_size // multiple), self.max_size // multiple
+        wide, high = (multiple * min(max(round(side * scale / multiple), least), most) for side in (width, height))
+        return wide, high
 
 
 class Model(BaseModel):
@@ -52,27 +67,64 @@ class Model(BaseModel):
     defaults: Defaults
     limits: Limits
     schedulers: list[str]
+    tasks: list[Task] = Field(default=["text-to-image"], min_length=1)
+    loras: dict[str, LoraSource] = Field(default_factory=dict)
+    controlnets: dict[str, ControlNetSource] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _offers_its_default_scheduler(self) -> "Model":
+    def _agrees_with_itself(self) -> "Model":
         if self.defaults.scheduler not in self.schedulers:
             raise ValueError(
                 f"{self.name}: the default scheduler {self.defaults.scheduler} is not among its schedulers"
             )
+        for name in self.controlnets:
+            if more := set(self.tasks_of(name)) - set(self.tasks):
+                raise ValueError(
+                    f"{self.name}: the ControlNet {name} has tasks that the model has not: {_listed(more)}"
+                )
         return self
 
-    def fill(self, request: GenerationRequest) -> Generation:
-        """Fills in the defaults, draws the seed and holds the request to the limits.
+    def tasks_of(self, controlnet: str | None) -> list[Task]:
+        """In which tasks the ControlNet can be followed; without one, all that the model does."""
+        return (self.controlnets[controlnet].tasks if controlnet else None) or self.tasks
 
-        Raises InvalidField.
+    def fill(self, request: GenerationRequest, pictures: Pictures = NO_PICTURES) -> Generation:
+        """Fills in the defaults, draws the seed and holds the request to what the model can do.
+
+        `pictures` are the request's own. Raises InvalidField.
         """
         asked = request.model_dump(exclude_none=True, exclude={"model", "image", "mask", "control"})
-        chosen = {"seed": draw_seed(), **self.defaults.model_dump(), **asked}
-        generation = Generation(model=self.name, **chosen)
-        self._check(generation)
+        defaults = self.defaults.model_dump(exclude={"strength"}) | self._size_and_strength(request, pictures)
+        control = None
+        if request.control and pictures.control:
+            named = request.control.model_dump(include={"name", "scale"})
+            control = Control(image=pictures.control, **named)
+        chosen = {"seed": draw_seed(), **defaults, **asked}
+        generation = Generation(model=self.name, image=pictures.image, mask=pictures.mask, control=control, **chosen)
+        self._check_limits(generation)
+        self._check_task(generation)
+        self._check_strength(generation, request)
+        self._check_adapters(generation)
         return generation
 
-    def _check(self, generation: Generation) -> None:
+    def _size_and_strength(self, request: GenerationRequest, pictures: Pictures) -> dict[str, Any]:
+        """What is left out follows the first picture, and what is masked is drawn anew wholly."""
+        chosen: dict[str, Any] = {}
+        if pictures.image:
+            chosen["strength"] = self.defaults.strength and (1.0 if pictures.mask else self.defaults.strength)
+        if seen := next(iter(pictures.image), pictures.control):
+            chosen["width"], chosen["height"] = self._size_like(seen, request)
+        return chosen
+
+    def _size_like(self, picture: Picture, request: GenerationRequest) -> tuple[int, int]:
+        width, height = float(picture.width), float(picture.height)
+        if request.width:
+            width, height = float(request.width), height * request.width / width
+        elif request.height:
+            width, height = width * request.height / height, float(request.height)
+        return self.limits.fit(width, height)
+
+    def _check_limits(self, generation: Generation) -> None:
         limits = self.limits
         for field in ("width", "height"):
             size = getattr(generation, field)
@@ -88,8 +140,49 @@ class Model(BaseModel):
                 raise InvalidField(field, f"{self.name} takes at most {most}, not {value}.")
         if generation.scheduler not in self.schedulers:
             raise InvalidField(
-                "scheduler", f"{self.name} has no {generation.scheduler!r}; it has {', '.join(self.schedulers)}."
+                "scheduler", f"{self.name} has no {generation.scheduler!r}; it has {_listed(self.schedulers)}."
             )
+
+    def _check_task(self, generation: Generation) -> None:
+        if generation.mask and not generation.image:
+            raise InvalidField("mask", "A mask says which part of an image is drawn anew, and there is no image.")
+        if generation.task not in self.tasks:
+            field = "mask" if generation.mask else "image"
+            raise InvalidField(field, f"{self.name} does {_listed(self.tasks)}, not {generation.task}.")
+
+    def _check_strength(self, generation: Generation, request: GenerationRequest) -> None:
+        if request.strength and not (generation.image and self.defaults.strength):
+            reason = f"{self.name} takes none." if generation.image else "It goes with an image."
+            raise InvalidField("strength", reason)
+        if generation.strength and int(generation.num_inference_steps * generation.strength) < 1:
+            field = "strength" if request.strength else "num_inference_steps"
+            raise InvalidField(
+                field, f"A strength of {generation.strength} leaves none of {generation.num_inference_steps} steps."
+            )
+
+    def _check_adapters(self, generation: Generation) -> None:
+        worn = [lora.name for lora in generation.loras]
+        for n, name in enumerate(worn):
+            if name not in self.loras:
+                raise InvalidField(f"loras.{n}.name", _unknown(self.name, "LoRA", name, self.loras))
+            if name in worn[:n]:
+                raise InvalidField(f"loras.{n}.name", f"{name!r} is asked for twice.")
+        if not (control := generation.control):
+            return
+        if control.name not in self.controlnets:
+            raise InvalidField("control.name", _unknown(self.name, "ControlNet", control.name, self.controlnets))
+        if generation.task not in (tasks := self.tasks_of(control.name)):
+            raise InvalidField(
+                "control.name", f"{control.name} is followed in {_listed(tasks)}, not {generation.task}."
+            )
+
+
+def _unknown(model: str, kind: str, name: str, known: Iterable[str]) -> str:
+    return f"{model} has no {kind} {name!r}; it has {_listed(known)}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 class Catalogue(BaseModel):
@@ -102,7 +195,7 @@ class Catalogue(BaseModel):
 
     @classmethod
     def read(cls, path: Path | None = None) -> "Catalogue":
-        """Reads a models.toml; a relative `source` that is a folder beside the file becomes its whole path.
+        """Reads a models.toml; a relative `source` that is there beside the file becomes its whole path.
 
         Raises CatalogueUnreadable.
         """
@@ -111,8 +204,9 @@ class Catalogue(BaseModel):
             entries = tomllib.loads(path.read_text())
             for name, entry in entries.get("models", {}).items():
                 entry["name"] = name
-                if (folder := path.parent / entry["source"]).is_dir():
-                    entry["source"] = str(folder.resolve())
+                for each in (entry, *entry.get("loras", {}).values(), *entry.get("controlnets", {}).values()):
+                    if (beside := path.parent / each["source"]).exists():
+                        each["source"] = str(beside.resolve())
             return cls.model_validate(entries)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise CatalogueUnreadable(f"The catalogue {path} cannot be read: {error}") from error

@@ -34,6 +34,7 @@ MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), Wit
 MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul, SaidWithoutNul]
 Priority = Literal["high", "normal", "low"]
 Task = Literal["text-to-image", "image-to-image", "inpainting"]
+Task = Literal["text-to-image", "image-to-image", "inpainting"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.canceled", "job.expired"]
 PictureText = Annotated[str, Field(min_length=1, description="A PNG, JPEG or WEBP: base64, a data URL, or an address.")]
 
@@ -153,6 +154,16 @@ class Pictures(BaseModel):
     control: Picture | None = None
 
 
+class Pictures(BaseModel):
+    """The pictures that came with one request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image: list[Picture] = Field(default_factory=list)
+    mask: Mask | None = None
+    control: Picture | None = None
+
+
 class Control(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -187,6 +198,12 @@ class Generation(BaseModel):
     priority: Priority = "normal"
     deadline_s: int | None = None
     metadata: dict[str, str]
+
+    @property
+    def task(self) -> Task:
+        if self.mask:
+            return "inpainting"
+        return "image-to-image" if self.image else "text-to-image"
 
     @property
     def task(self) -> Task:
