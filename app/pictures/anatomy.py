@@ -1,0 +1,46 @@
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class PictureRefused(Exception):
+    """Raised with a sentence that says why a file is not taken for a picture."""
+
+
+class CutOff(PictureRefused):
+    """Raised when a file ends before its picture does."""
+
+    def __init__(self) -> None:
+        super().__init__("The picture is cut off.")
+
+
+class Damaged(PictureRefused):
+    """Raised when a file breaks the rules of its format."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The picture is damaged: {what}.")
+
+
+class Animated(PictureRefused):
+    """Raised when a file holds more pictures than one."""
+
+    def __init__(self) -> None:
+        super().__init__("The picture is animated; send a single one.")
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What a whole walk through a file has found; what follows `end` is no part of the picture."""
+
+    end: int
+    has_alpha: bool = False
+    is_turned: bool = False  # its EXIF orientation swaps width and height
+
+
+class Format(Protocol):
+    """A module that knows one file format; both functions raise PictureRefused."""
+
+    def size(self, content: bytes) -> tuple[int, int]:
+        """Width and height, from the file's first bytes."""
+
+    def examine(self, content: bytes) -> Anatomy:
+        """Walks through the whole file, without holding a pixel."""
