@@ -34,6 +34,7 @@ from app.contract.errors import (
     RedisUnavailable,
     ShareFull,
 )
+from app.contract.events import with_tell
 from app.contract.generation import Generation
 from app.contract.job import Development, JobError, JobRecord, JobStatus, Progress
 
@@ -79,8 +80,8 @@ class JobStore:
         self._max_queued_per_tenant = max_queued_per_tenant or max_queued
         self._retention_s = retention_s
         self._job_timeout_s = job_timeout_s
-        self._admit = redis.register_script((SCRIPTS / "admit.lua").read_text())
-        self._cancel = redis.register_script((SCRIPTS / "cancel.lua").read_text())
+        self._admit = redis.register_script(with_tell(SCRIPTS / "admit.lua"))
+        self._cancel = redis.register_script(with_tell(SCRIPTS / "cancel.lua"))
 
     async def admit(
         self, generation: Generation, job_id: str | None = None, *, tenant: str = names.OPEN_TENANT

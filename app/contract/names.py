@@ -3,6 +3,7 @@
 JOB_FUNCTION = "worker.task.develop"
 OPEN_TENANT = "open"  # whose job it is, as long as there are no API keys
 TURNS_PREFIX = "darkroom:turns:"  # and a queue: its lines, by their next turn
+EVENTS_PREFIX = "darkroom:events:"  # and a record's id
 LINE_PREFIX = "darkroom:line:"  # and a queue, a colon and a line: the line's waiting jobs, oldest first
 WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled
 
@@ -14,7 +15,7 @@ def record_id(tenant: str, job_id: str) -> str:
 
 def events_key(record_id: str) -> str:
     """The stream of what happens to a job, and the channel on which each event is told."""
-    return f"darkroom:events:{record_id}"
+    return EVENTS_PREFIX + record_id
 
 
 def input_key(record_id: str, sha256: str) -> str:

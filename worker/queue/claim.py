@@ -101,12 +101,12 @@ class Claim:
         if first and abort:
             abort()
 
-    def news(self) -> bytes:
-        """The job's meta if it has changed since the last call, or nothing."""
+    def news(self) -> tuple[bytes, bytes]:
+        """The job's meta and its progress if they have changed since the last call, or nothing and nothing."""
         if not self._has_news:
-            return b""
+            return b"", b""
         self._has_news = False
-        return self.meta()
+        return self.meta(), self.job.serializer.dumps(self.job.meta["progress"])
 
     def meta(self) -> bytes:
         meta: Any = self.job.serializer.dumps(self.job.meta)

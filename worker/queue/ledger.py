@@ -15,6 +15,7 @@ from rq.registry import StartedJobRegistry
 from rq.utils import now, utcformat
 
 from app.contract import names
+from app.contract.events import with_tell
 from worker.queue.claim import DEATHS_ALONE, DEATHS_MAX, Claim
 
 SCRIPTS = Path(__file__).with_name("scripts")
@@ -40,7 +41,7 @@ class Ledger:
         self._executions = WORKER_EXECUTIONS_KEY_TEMPLATE.format(worker)
         self._encode = connection.get_encoder().encode
         self._claim, self._beat, self._fence, self._reap = (
-            connection.register_script((SCRIPTS / f"{name}.lua").read_text())
+            connection.register_script(with_tell(SCRIPTS / f"{name}.lua"))
             for name in ("claim", "beat", "fence", "reap")
         )
 
@@ -75,7 +76,7 @@ class Ledger:
             [self._lease, self._announcement, self._hash, self._executions],
             [
                 *(RQ_KEY_PREFIX, self._lease_ms, announcement, state, utcformat(now()), time.time(), REMEMBERED_S),
-                *(word for claim in claims for word in (claim.job.origin, claim.entry, claim.news())),
+                *(word for claim in claims for word in (claim.job.origin, claim.entry, *claim.news())),
             ],
         )
         return bool(known), [claim for claim in claims if claim.entry.encode() in lost]

@@ -12,6 +12,7 @@ from rq.scheduler import RQScheduler
 from rq.utils import now, utcformat
 
 from app.contract import names
+from app.contract.events import with_tell
 from worker.queue.ledger import Ledger
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Upkeep:
         self._queues = queues
         self._ledger = ledger
         self._lease_s = lease_s
-        self._due = connection.register_script(DUE.read_text())
+        self._due = connection.register_script(with_tell(DUE))
         self._reap_at = self._tidy_at = 0.0
 
     def begin(self) -> None:

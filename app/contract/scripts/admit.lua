@@ -25,4 +25,6 @@ if redis.call('RPUSH', KEYS[5], id) == 1 then
   redis.call('ZADD', KEYS[4], (tonumber(first[2]) or 0) + cost, line)
 end
 redis.call('PUBLISH', wake, KEYS[2])
+redis.call('DEL', events .. id) -- what an earlier job of this id has left
+tell(id, 'queued', '{}')
 return 'admitted'

@@ -48,4 +48,5 @@ redis.call('EXPIRE', KEYS[1], retention)
 redis.call('ZREMRANGEBYSCORE', canceled, '-inf', seconds - retention) -- rq never trims this registry
 redis.call('ZADD', canceled, seconds, id)
 redis.call('PUBLISH', wake, id)
+tell(id, expires == '1' and 'expired' or 'canceled', '{}')
 return 'canceled'

@@ -33,9 +33,10 @@ def test_a_job_that_was_lost_before_it_could_be_stopped_is_stopped_at_once(claim
 
 
 def test_progress_is_news_once(claim: Claim) -> None:
-    assert claim.news() == b""
+    assert claim.news() == (b"", b"")
 
     claim.report(3, 20)
 
-    assert claim.news() == b'{"progress": {"step": 3, "total_steps": 20}}'
-    assert claim.news() == b""
+    progress = b'{"step": 3, "total_steps": 20}'
+    assert claim.news() == (b'{"progress": %b}' % progress, progress)
+    assert claim.news() == (b"", b"")

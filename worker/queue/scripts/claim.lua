@@ -17,7 +17,7 @@ local function start(id, job, name, registry)
   redis.call('HSET', job, 'status', 'started', 'started_at', now, 'last_heartbeat', now, 'worker_name', worker,
     'origin', name)
   redis.call('HDEL', job, 'meta', 'darkroom_deadline') -- an earlier run's progress; and it has started in time
-  redis.pcall('HINCRBY', job, 'darkroom_attempt', 1) -- an error halfway would lose the job
+  local attempt = redis.pcall('HINCRBY', job, 'darkroom_attempt', 1) -- an error halfway would lose the job
   redis.call('PERSIST', job)
   redis.call('HSET', prefix .. ':execution:' .. entry, 'id', execution, 'job_id', id, 'created_at', seconds,
     'last_heartbeat', seconds, 'worker_name', worker)
@@ -25,12 +25,14 @@ local function start(id, job, name, registry)
   redis.call('ZADD', registry, expiry + #claimed / 1000, entry) -- in the order in which they were taken
   redis.call('SADD', KEYS[2], entry)
   claimed[#claimed + 1] = {entry, redis.call('HGETALL', job)}
+  tell(id, 'started', cjson.encode({attempt = tonumber(attempt) or 0}))
 end
 
 local function expire(id, job, name)
   redis.call('HSET', job, 'status', 'canceled', 'ended_at', now, 'darkroom_expired', 1)
   redis.call('EXPIRE', job, tonumber(redis.call('HGET', job, 'result_ttl')) or 86400)
   redis.call('ZADD', prefix .. ':canceled:' .. name, seconds, id)
+  tell(id, 'expired', '{}')
 end
 
 local function step_out(turns, lines, line)

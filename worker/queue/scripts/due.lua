@@ -15,6 +15,7 @@ local function enqueue(queue, job, id)
   local first = in_front == '1' or (again_in_front == '1' and ended and ended ~= '')
   redis.call(first and 'LPUSH' or 'RPUSH', queue, id)
   redis.call('PUBLISH', wake, queue)
+  tell(id, 'queued', '{}')
 end
 
 for at = 1, #KEYS, 3 do

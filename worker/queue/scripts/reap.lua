@@ -25,6 +25,7 @@ local function give_back(job, id, queue)
   redis.call('HSET', job, 'status', 'queued', 'started_at', '', 'worker_name', '')
   redis.call('LPUSH', queue, id)
   redis.call('PUBLISH', wake, queue)
+  tell(id, 'requeued', '{"reason":"worker_lost"}')
 end
 
 local reaped = {}
