@@ -58,8 +58,8 @@ class JobError(BaseModel):
 class JobRecord(BaseModel):
     """A job as it stands in Redis, with nothing that depends on who asks."""
 
-    id: str
-    tenant: str = Field(default=names.OPEN_TENANT, description="Whose job it is.")
+    id: str = Field(description="As its tenant knows it.")
+    tenant: str
     status: JobStatus
     generation: Generation
     progress: Progress
@@ -70,6 +70,11 @@ class JobRecord(BaseModel):
     development: Development | None = None
     error: JobError | None = None
     is_replayed: bool = Field(default=False, description="Whether it was there before it was submitted.")
+
+    @property
+    def record_id(self) -> str:
+        """Its id in Redis and the name of its folder in the storage."""
+        return names.record_id(self.tenant, self.id)
 
     @property
     def deadline_at(self) -> datetime | None:

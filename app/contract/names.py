@@ -13,6 +13,11 @@ def record_id(tenant: str, job_id: str) -> str:
     return job_id if tenant == OPEN_TENANT else f"{tenant}_{job_id}"
 
 
+def job_id(tenant: str, record: str) -> str:
+    """The id by which the tenant knows the job, from the record's."""
+    return record.removeprefix(record_id(tenant, ""))
+
+
 def events_key(record_id: str) -> str:
     """The stream of what happens to a job, and the channel on which each event is told."""
     return EVENTS_PREFIX + record_id
@@ -21,6 +26,11 @@ def events_key(record_id: str) -> str:
 def input_key(record_id: str, sha256: str) -> str:
     """Where the storage keeps a picture that came with the job."""
     return f"{record_id}/inputs/{sha256}"
+
+
+def tries_key(digest: str) -> str:
+    """The jobs of the requests with one and the same body, for as long as an OpenAI client may send it again."""
+    return f"darkroom:tries:{digest}"
 
 
 def queue_name(model: str) -> str:
@@ -40,3 +50,27 @@ def lease_key(worker: str) -> str:
 def announcement_key(worker: str) -> str:
     """The worker's own word on its models, device and engine, in JSON; it ends with the lease."""
     return f"darkroom:worker:{worker}"
+
+
+KEYS = "darkroom:keys"  # the ids of all API keys that were ever made
+SIGNING_SECRET = "darkroom:signing-secret"  # signs the addresses of pictures
+
+
+def key_record(key_id: str) -> str:
+    """What is known of an API key; not the key."""
+    return f"darkroom:key:{key_id}"
+
+
+def rate_key(key_id: str) -> str:
+    """How far ahead of its rate the API key is."""
+    return f"darkroom:rate:{key_id}"
+
+
+def live_jobs_key(key_id: str) -> str:
+    """The records of the API key's jobs, of which some may have ended."""
+    return f"darkroom:live:{key_id}"
+
+
+def pixels_key(key_id: str, day: str) -> str:
+    """How many pixels were asked for with the API key on this day."""
+    return f"darkroom:pixels:{key_id}:{day}"

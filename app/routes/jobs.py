@@ -48,8 +48,8 @@ async def put_job(job_id: JobId, body: GenerationRequest, submission: TheSubmiss
 
 
 @router.get("/{job_id}", response_model=Job, responses={304: {"description": "As it was"}})
-async def read_job(job_id: JobId, request: Request, store: TheStore) -> Response:
-    answer = _job_answer(await store.find(job_id))
+async def read_job(job_id: JobId, request: Request, store: TheStore, tenant: TheTenant) -> Response:
+    answer = _job_answer(await store.find(job_id, tenant=tenant))
     if has_already(request, answer.headers["ETag"]):
         del answer.headers["content-length"], answer.headers["content-type"]
         answer.status_code, answer.body = 304, b""
@@ -57,9 +57,9 @@ async def read_job(job_id: JobId, request: Request, store: TheStore) -> Response
 
 
 @router.post("/{job_id}/cancel", response_model=Job)
-async def cancel_job(job_id: JobId, store: TheStore) -> Response:
+async def cancel_job(job_id: JobId, store: TheStore, tenant: TheTenant) -> Response:
     """Cancels a job that waits or runs; a job that has ended stays as it is."""
-    return _job_answer(await store.cancel(job_id))
+    return _job_answer(await store.cancel(job_id, tenant=tenant))
 
 
 @router.get(
@@ -68,10 +68,10 @@ async def cancel_job(job_id: JobId, store: TheStore) -> Response:
     responses={200: {"content": {"image/*": {}}}, 304: {"description": "As it was"}},
 )
 async def read_image(
-    job_id: JobId, index: ImageIndex, request: Request, store: TheStore, storage: TheStorage
+    job_id: JobId, index: ImageIndex, request: Request, store: TheStore, storage: TheStorage, tenant: TheTenant
 ) -> Response:
     """The bytes of one picture."""
-    record = await store.find(job_id)
+    record = await store.find(job_id, tenant=tenant)
     images = record.development.images if record.development else []
     if int(index) >= len(images):
         raise ImageNotFound(f"Job {job_id} is {record.status} and has {len(images)} images; there is no image {index}.")

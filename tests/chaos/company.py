@@ -5,6 +5,7 @@ import time
 import numpy as np
 from PIL import Image
 
+from app.contract.names import OPEN_TENANT
 from tests.chaos.census import judge
 from tests.chaos.form import Form
 from tests.chaos.history import STEPS, History, picture_of, read_steps
@@ -42,7 +43,7 @@ async def _cancel_midway(scene: Scene, victim: str) -> float:
     while len(read_steps(scene.folder, victim)) < STEPS_EACH // 3:
         await asyncio.sleep(LOOK_AGAIN_S / 5)
     async with scene.store() as store:
-        await store.cancel(victim)
+        await store.cancel(victim, tenant=OPEN_TENANT)
     return time.monotonic()
 
 

@@ -19,6 +19,7 @@ from app.contract.catalogue import Catalogue
 from app.contract.errors import JobNotFound, RedisUnavailable
 from app.contract.generation import GenerationRequest
 from app.contract.job_store import JobStore
+from app.contract.names import OPEN_TENANT
 from app.contract.settings import Settings
 from app.redis_client import connect, job_store
 from tests.chaos.history import STARTS, Fault
@@ -112,7 +113,9 @@ class Scene:
 
         async def client(store: JobStore) -> None:
             for seed, job_id in remaining:
-                await _until_redis_answers(partial(store.admit, generation.model_copy(update={"seed": seed}), job_id))
+                await _until_redis_answers(
+                    partial(store.admit, generation.model_copy(update={"seed": seed}), job_id, tenant=OPEN_TENANT)
+                )
 
         async with self.store() as store:
             await asyncio.gather(*(client(store) for _ in range(CLIENTS)))
@@ -121,7 +124,7 @@ class Scene:
     async def cancel(self, job_id: str) -> None:
         async with self.store() as store:
             with suppress(JobNotFound):  # it is still to be admitted
-                await _until_redis_answers(partial(store.cancel, job_id))
+                await _until_redis_answers(partial(store.cancel, job_id, tenant=OPEN_TENANT))
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[JobStore]:

@@ -20,6 +20,7 @@ from tests.app.contract.asked import generation
 pytestmark = pytest.mark.anyio
 
 MINI = names.queue_name("mini")
+OPEN = names.OPEN_TENANT
 
 
 def fetch(redis: Redis, job_id: str) -> Job:
@@ -27,9 +28,9 @@ def fetch(redis: Redis, job_id: str) -> Job:
 
 
 async def test_an_admitted_job_is_found_as_it_was_admitted(store: JobStore) -> None:
-    admitted = await store.admit(generation())
+    admitted = await store.admit(generation(), tenant=OPEN)
 
-    found = await store.find(admitted.id)
+    found = await store.find(admitted.id, tenant=OPEN)
 
     assert found == admitted
     assert found.status is JobStatus.QUEUED
@@ -40,7 +41,7 @@ async def test_an_admitted_job_is_found_as_it_was_admitted(store: JobStore) -> N
 
 
 async def test_rq_reads_an_admitted_job_as_one_of_its_own(store: JobStore, redis: Redis) -> None:
-    admitted = await store.admit(generation())
+    admitted = await store.admit(generation(), tenant=OPEN)
 
     job = fetch(redis, admitted.id)
 
@@ -52,32 +53,32 @@ async def test_rq_reads_an_admitted_job_as_one_of_its_own(store: JobStore, redis
 
 
 async def test_the_same_id_and_generation_are_admitted_once(store: JobStore, redis: Redis) -> None:
-    records = await asyncio.gather(*(store.admit(generation(), "mine") for _ in range(10)))
+    records = await asyncio.gather(*(store.admit(generation(), "mine", tenant=OPEN) for _ in range(10)))
 
     assert {record.id for record in records} == {"mine"}
     assert Queue(MINI, connection=redis).job_ids == ["mine"]
 
 
 async def test_the_same_id_for_another_generation_is_a_conflict(store: JobStore) -> None:
-    await store.admit(generation(), "mine")
+    await store.admit(generation(), "mine", tenant=OPEN)
 
     with pytest.raises(JobConflict, match="mine"):
-        await store.admit(generation(seed=8), "mine")
+        await store.admit(generation(seed=8), "mine", tenant=OPEN)
 
 
 @pytest.mark.parametrize("job_id", ["a:b", "", "ü", "x/y", "a\n"])
 async def test_an_id_that_rq_cannot_carry_is_refused(store: JobStore, job_id: str) -> None:
     if job_id:
         with pytest.raises(InvalidField):
-            await store.admit(generation(), job_id)
+            await store.admit(generation(), job_id, tenant=OPEN)
     with pytest.raises(JobNotFound):
-        await store.find(job_id)
+        await store.find(job_id, tenant=OPEN)
     with pytest.raises(JobNotFound):
-        await store.cancel(job_id)
+        await store.cancel(job_id, tenant=OPEN)
 
 
 async def test_a_queue_never_holds_more_jobs_than_it_may(store: JobStore, redis: Redis) -> None:
-    answers = await asyncio.gather(*(store.admit(generation()) for _ in range(60)), return_exceptions=True)
+    answers = await asyncio.gather(*(store.admit(generation(), tenant=OPEN) for _ in range(60)), return_exceptions=True)
 
     assert sum(isinstance(answer, QueueFull) for answer in answers) == 40
     assert Queue(MINI, connection=redis).count == 20
@@ -98,20 +99,39 @@ async def test_no_tenant_fills_the_queue_alone(redis_url: str, redis: Redis) -> 
         assert sum(isinstance(answer, ShareFull) for answer in answers) == 7
         assert [key for key in keys if b"mine" in key] == []
         canceled = next(answer for answer in answers if isinstance(answer, JobRecord))
-        await store.cancel(canceled.id)
+        await store.cancel(canceled.id, tenant="a")
         assert (await store.admit(generation(), "mine", tenant="a")).id == "mine"
 
 
-async def test_the_same_id_of_another_tenant_is_a_conflict(store: JobStore) -> None:
-    await store.admit(generation(), "mine", tenant="a")
+async def test_each_tenant_has_job_ids_of_its_own(store: JobStore) -> None:
+    tenants = [OPEN, "a", "b"]
+    admitted = [await store.admit(generation(seed=n), "mine", tenant=tenant) for n, tenant in enumerate(tenants)]
+    await store.cancel("mine", tenant="a")
 
-    with pytest.raises(JobConflict, match="mine"):
-        await store.admit(generation(), "mine", tenant="b")
+    found = [await store.find("mine", tenant=tenant) for tenant in tenants]
+
+    assert [record.id for record in found] == ["mine"] * 3
+    assert [record.record_id for record in found] == ["mine", "a_mine", "b_mine"]
+    assert [record.generation.seed for record in found] == [0, 1, 2]
+    assert (found[0], found[2]) == (admitted[0], admitted[2])
+    assert found[1].status is JobStatus.CANCELED
+
+
+async def test_an_open_id_that_looks_like_anothers_record_finds_and_takes_nothing(store: JobStore) -> None:
+    theirs = await store.admit(generation(), "mine", tenant="a")
+
+    with pytest.raises(JobNotFound):
+        await store.find(theirs.record_id, tenant=OPEN)
+    with pytest.raises(JobNotFound):
+        await store.cancel(theirs.record_id, tenant=OPEN)
+    with pytest.raises(JobConflict):
+        await store.admit(generation(), theirs.record_id, tenant=OPEN)
+    assert await store.find("mine", tenant="a") == theirs
 
 
 async def test_each_model_has_a_queue_of_its_own(store: JobStore) -> None:
-    await store.admit(generation(model="mini"))
-    await store.admit(generation(model="large"))
+    await store.admit(generation(model="mini"), tenant=OPEN)
+    await store.admit(generation(model="large"), tenant=OPEN)
 
     counts = await store.counts(["mini", "large", "unused"])
 
@@ -123,16 +143,16 @@ async def test_an_admitted_job_wakes_the_workers(store: JobStore, redis: Redis) 
         subscription.subscribe(names.WAKE_CHANNEL)
         subscription.get_message(timeout=1)
 
-        await store.admit(generation())
+        await store.admit(generation(), tenant=OPEN)
 
         assert subscription.get_message(timeout=1)["data"] == Queue(MINI, connection=redis).key.encode()
 
 
 async def test_a_job_that_is_not_there_is_not_found(store: JobStore) -> None:
     with pytest.raises(JobNotFound, match="nothing"):
-        await store.find("nothing")
+        await store.find("nothing", tenant=OPEN)
     with pytest.raises(JobNotFound, match="nothing"):
-        await store.cancel("nothing")
+        await store.cancel("nothing", tenant=OPEN)
 
 
 @pytest.mark.parametrize("serializer", ["json", "pickle"])
@@ -142,20 +162,20 @@ async def test_another_applications_job_is_not_found_and_not_canceled(
     other = Queue("other", connection=redis, serializer=serializer).enqueue("os.getpid")
 
     with pytest.raises(JobNotFound):
-        await store.find(other.id)
+        await store.find(other.id, tenant=OPEN)
     with pytest.raises(JobNotFound):
-        await store.cancel(other.id)
+        await store.cancel(other.id, tenant=OPEN)
     assert other.get_status() is RqStatus.QUEUED
 
 
 async def test_a_canceled_job_leaves_the_queue_and_stays_canceled(store: JobStore, redis: Redis) -> None:
-    admitted = await store.admit(generation())
+    admitted = await store.admit(generation(), tenant=OPEN)
 
-    canceled = await store.cancel(admitted.id)
+    canceled = await store.cancel(admitted.id, tenant=OPEN)
 
     assert canceled.status is JobStatus.CANCELED
     assert canceled.ended_at is not None
-    assert await store.cancel(admitted.id) == canceled
+    assert await store.cancel(admitted.id, tenant=OPEN) == canceled
     assert Queue(MINI, connection=redis).job_ids == []
     assert CanceledJobRegistry(MINI, connection=redis).get_job_ids() == [admitted.id]
     assert 0 < redis.ttl(Job.key_for(admitted.id)) <= 600
@@ -163,17 +183,17 @@ async def test_a_canceled_job_leaves_the_queue_and_stays_canceled(store: JobStor
 
 @pytest.mark.parametrize("status", [RqStatus.FINISHED, RqStatus.FAILED, RqStatus.STOPPED])
 async def test_a_job_that_has_ended_cannot_be_canceled(store: JobStore, redis: Redis, status: RqStatus) -> None:
-    admitted = await store.admit(generation())
+    admitted = await store.admit(generation(), tenant=OPEN)
     job = fetch(redis, admitted.id)
     job.set_status(status)
     Result.create(job, Result.Type.SUCCESSFUL, 60, return_value={"images": []})
 
-    assert (await store.cancel(admitted.id)).status is not JobStatus.CANCELED
+    assert (await store.cancel(admitted.id, tenant=OPEN)).status is not JobStatus.CANCELED
     assert job.get_status() is status
 
 
 async def test_a_finished_job_carries_its_newest_development(store: JobStore, redis: Redis) -> None:
-    admitted = await store.admit(generation())
+    admitted = await store.admit(generation(), tenant=OPEN)
     image = StoredImage(key="k", content_type="image/png", width=8, height=8, bytes=1, sha256="0", seed=7)
     developments = [Development(images=[]), Development(images=[image], timings={"engine": 0.5})]
     job = fetch(redis, admitted.id)
@@ -181,21 +201,21 @@ async def test_a_finished_job_carries_its_newest_development(store: JobStore, re
         Result.create(job, Result.Type.SUCCESSFUL, 60, return_value=development.model_dump(mode="json"))
     job.set_status(RqStatus.FINISHED)
 
-    found = await store.find(admitted.id)
+    found = await store.find(admitted.id, tenant=OPEN)
 
     assert found.status is JobStatus.SUCCEEDED
     assert found.development == developments[1]
 
 
 async def test_a_failure_that_rq_wrote_has_a_reason_and_no_traceback(store: JobStore, redis: Redis) -> None:
-    admitted = await store.admit(generation())
+    admitted = await store.admit(generation(), tenant=OPEN)
     job = fetch(redis, admitted.id)
     with redis.pipeline() as pipeline:
         job.set_status(RqStatus.FAILED, pipeline=pipeline)
         job._handle_failure("Traceback: a secret", pipeline)
         pipeline.execute()
 
-    found = await store.find(admitted.id)
+    found = await store.find(admitted.id, tenant=OPEN)
 
     assert found.error is not None
     assert found.error.code == "generation_failed"
@@ -203,21 +223,21 @@ async def test_a_failure_that_rq_wrote_has_a_reason_and_no_traceback(store: JobS
 
 
 async def test_a_failure_gives_the_reason_that_its_worker_wrote(store: JobStore, redis: Redis) -> None:
-    admitted = await store.admit(generation())
+    admitted = await store.admit(generation(), tenant=OPEN)
     job = fetch(redis, admitted.id)
     job.meta["error"] = {"code": "out_of_memory", "message": "Too large."}
     job.save_meta()
     job.set_status(RqStatus.FAILED)
 
-    error = (await store.find(admitted.id)).error
+    error = (await store.find(admitted.id, tenant=OPEN)).error
 
     assert error is not None
     assert (error.code, error.message) == ("out_of_memory", "Too large.")
 
 
 async def test_counting_counts_every_status_and_changes_nothing(store: JobStore, redis: Redis) -> None:
-    ids = [(await store.admit(generation())).id for _ in range(5)]
-    await store.cancel(ids[0])
+    ids = [(await store.admit(generation(), tenant=OPEN)).id for _ in range(5)]
+    await store.cancel(ids[0], tenant=OPEN)
     redis.zadd(f"rq:wip:{MINI}", {f"{ids[1]}:abandoned": 1})
     FinishedJobRegistry(MINI, connection=redis).add(fetch(redis, ids[2]), ttl=60)
     redis.zadd(FinishedJobRegistry(MINI, connection=redis).key, {"expired": 1})

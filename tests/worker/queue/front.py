@@ -15,28 +15,35 @@ Answer = TypeVar("Answer")
 
 
 class Front:
-    """The API's side of the queue, for tests that are not asynchronous."""
+    """The API's side of the queue, for tests that are not asynchronous; the ids are those of the records."""
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._tenants: dict[str, str] = {}  # by record
 
     def admit(self, job_id: str | None = None, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> str:
-        return self._ask(lambda store: store.admit(_generation(**changes), job_id, tenant=tenant)).id
+        record_id = self._ask(lambda store: store.admit(_generation(**changes), job_id, tenant=tenant)).record_id
+        self._tenants[record_id] = tenant
+        return record_id
 
     def admit_many(self, number: int, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> list[str]:
         async def ask(store: JobStore) -> list[str]:
-            return [(await store.admit(_generation(**changes), tenant=tenant)).id for _ in range(number)]
+            return [(await store.admit(_generation(**changes), tenant=tenant)).record_id for _ in range(number)]
 
-        return self._ask(ask)
+        record_ids = self._ask(ask)
+        self._tenants |= dict.fromkeys(record_ids, tenant)
+        return record_ids
 
-    def find(self, job_id: str) -> JobRecord:
-        return self._ask(lambda store: store.find(job_id))
+    def find(self, record_id: str) -> JobRecord:
+        job_id, tenant = self._owned(record_id)
+        return self._ask(lambda store: store.find(job_id, tenant=tenant))
 
-    def cancel(self, job_id: str) -> JobRecord:
-        return self._ask(lambda store: store.cancel(job_id))
+    def cancel(self, record_id: str) -> JobRecord:
+        job_id, tenant = self._owned(record_id)
+        return self._ask(lambda store: store.cancel(job_id, tenant=tenant))
 
-    def error_of(self, job_id: str) -> JobError:
-        error = self.wait_for(job_id, JobStatus.FAILED).error
+    def error_of(self, record_id: str) -> JobError:
+        error = self.wait_for(record_id, JobStatus.FAILED).error
         assert error
         return error
 
@@ -46,9 +53,13 @@ class Front:
     def counts(self) -> QueueCounts:
         return self._ask(lambda store: store.counts(["mini"]))["mini"]
 
-    def wait_for(self, job_id: str, status: JobStatus) -> JobRecord:
-        eventually(lambda: self.find(job_id).status is status)
-        return self.find(job_id)
+    def wait_for(self, record_id: str, status: JobStatus) -> JobRecord:
+        eventually(lambda: self.find(record_id).status is status)
+        return self.find(record_id)
+
+    def _owned(self, record_id: str) -> tuple[str, str]:
+        tenant = self._tenants.get(record_id, names.OPEN_TENANT)
+        return names.job_id(tenant, record_id), tenant
 
     def _ask(self, question: Callable[[JobStore], Awaitable[Answer]]) -> Answer:
         async def ask() -> Answer:

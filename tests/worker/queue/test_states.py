@@ -18,6 +18,7 @@ from app.contract.errors import QueueFull
 from app.contract.generation import GenerationRequest
 from app.contract.job import JobStatus
 from app.contract.job_store import JobStore, QueueCounts
+from app.contract.names import OPEN_TENANT
 from tests.chaos.census import places
 from tests.redis_server import RedisServer
 from tests.worker.queue.hand import Hand
@@ -81,9 +82,9 @@ class Books(RuleBasedStateMachine):
         """The same id again gives the job that is there; beyond the room there is none."""
         if job_id not in self._jobs and len(self._with(JobStatus.QUEUED)) >= ROOM:
             with pytest.raises(QueueFull):
-                self._ask(self._store.admit(GENERATION, job_id))
+                self._ask(self._store.admit(GENERATION, job_id, tenant=OPEN_TENANT))
         else:
-            record = self._ask(self._store.admit(GENERATION, job_id))
+            record = self._ask(self._store.admit(GENERATION, job_id, tenant=OPEN_TENANT))
             assert record.status is self._jobs.setdefault(job_id, Expected()).status
 
     @rule(job_id=JOBS)
@@ -91,7 +92,7 @@ class Books(RuleBasedStateMachine):
         if expected := self._jobs.get(job_id):
             if not expected.status.is_terminal:
                 expected.leave(JobStatus.CANCELED)
-            assert self._ask(self._store.cancel(job_id)).status is expected.status
+            assert self._ask(self._store.cancel(job_id, tenant=OPEN_TENANT)).status is expected.status
 
     @rule(name=WORKERS, free=st.integers(1, 3), is_answered=st.booleans())
     def claim(self, name: str, free: int, is_answered: bool) -> None:
@@ -175,7 +176,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def every_job_is_what_it_must_be(self) -> None:
         for job_id, expected in self._jobs.items():
-            record = self._ask(self._store.find(job_id))
+            record = self._ask(self._store.find(job_id, tenant=OPEN_TENANT))
             assert (record.status, record.attempt) == (expected.status, expected.attempt)
             assert (self._redis.ttl(Job.key_for(job_id)) == -1) is not expected.status.is_terminal
 
@@ -222,7 +223,7 @@ class Books(RuleBasedStateMachine):
         while claims := last.claim():
             assert last.finish(claims[0])
         last.ledger.leave()
-        ended = [self._ask(self._store.find(job_id)).status.is_terminal for job_id in self._jobs]
+        ended = [self._ask(self._store.find(job_id, tenant=OPEN_TENANT)).status.is_terminal for job_id in self._jobs]
         assert all(ended)
         assert [key for pattern in OWNERSHIP for key in self._keys(pattern)] == []
 
