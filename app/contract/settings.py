@@ -1,6 +1,7 @@
 import hashlib
 import os
 import tempfile
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,8 +34,20 @@ def _storage_url(url: str) -> str:
     return url
 
 
+def _ranges(text: str) -> str:
+    try:
+        return ",".join(str(ip_network(each)) for each in _words(text))
+    except ValueError as error:
+        raise PydanticCustomError("ranges", "{reason}", {"reason": str(error)}) from None
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 StorageUrl = Annotated[str, AfterValidator(_storage_url)]
+Ranges = Annotated[str, AfterValidator(_ranges)]
 
 
 class Settings(BaseSettings):
@@ -54,6 +67,17 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Where the API listens.")
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
+    auth: Literal["auto", "keys", "open"] = Field(
+        default="auto",
+        description="Who may use the API. auto: holders of a key, and anyone on this machine as long as there is no key.",
+    )
+    signing_secret: str | None = Field(
+        default=None,
+        min_length=32,
+        repr=False,
+        description="Signs the addresses of pictures; unset: one that Redis keeps.",
+    )
+    link_lifetime_s: int = Field(default=3_600, ge=60, description="How long a signed address of a picture is good.")
     max_body_bytes: int = Field(default=4_000_000, ge=1_000, description="A larger request body is refused.")
     max_queued: int = Field(default=1_000, ge=1, description="Jobs that wait per model; the next gets a 503.")
     max_queued_per_tenant: PositiveInt | None = Field(
@@ -61,6 +85,16 @@ class Settings(BaseSettings):
     )
     retention_s: int = Field(default=86_400, ge=60, description="How long an ended job and its pictures are kept.")
     job_timeout_s: int = Field(default=600, ge=1, description="A job that runs longer fails.")
+
+    egress_allow: Ranges = Field(
+        default="",
+        description="Ranges that webhooks and image addresses may lead to though not public, as 10.1.0.0/16,...",
+    )
+    egress_ports: str = Field(
+        default="443,80,8443",
+        pattern=r"^\d{1,5}(,\d{1,5})*$",
+        description="The ports that webhooks and image addresses may name.",
+    )
 
     workers: PositiveInt | Literal["auto"] = Field(default="auto", description="auto: one per GPU, one without any.")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
@@ -96,3 +130,11 @@ class Settings(BaseSettings):
     @property
     def storage_address(self) -> str:
         return self.storage_url or (self.state_dir.resolve() / "images").as_uri()
+
+    @property
+    def egress_ranges(self) -> list[IPv4Network | IPv6Network]:
+        return [ip_network(each) for each in _words(self.egress_allow)]
+
+    @property
+    def egress_port_numbers(self) -> list[int]:
+        return [int(each) for each in _words(self.egress_ports)]
