@@ -2,6 +2,10 @@
 
 DarkroomError                500 internal
 ├── RequestRejected          400, the caller's: retrying does not help
+│   ├── KeyInvalid           401
+│   ├── ScopeMissing         403
+│   ├── LinkInvalid          403
+│   ├── LinkExpired          403
 │   ├── InvalidField         422, names the field
 │   ├── ModelNotFound        422, the field is `model`
 │   ├── JobNotFound          404
@@ -15,8 +19,11 @@ DarkroomError                500 internal
 └── GenerationFailed         recorded on the job, never an answer over HTTP
     ├── ModelUnloadable      ends a worker's start, if it has no other model
     │   └── ModelTooLarge
+    ├── LoraUnloadable
     ├── OutOfMemory
     ├── DeadlinePassed
+    ├── InvalidImage
+    ├── InputUnavailable
     ├── OutputUnstored
     └── WorkerLost
 """
@@ -37,6 +44,34 @@ class RequestRejected(DarkroomError):
 
     status = 400
     code = "bad_request"
+
+
+class KeyInvalid(RequestRejected):
+    """Raised when a request comes without an API key that is in force."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class ScopeMissing(RequestRejected):
+    """Raised when the API key is not for what was asked."""
+
+    status = 403
+    code = "scope_missing"
+
+
+class LinkInvalid(RequestRejected):
+    """Raised when the signature of an address is not ours."""
+
+    status = 403
+    code = "link_invalid"
+
+
+class LinkExpired(RequestRejected):
+    """Raised when the time of a signed address is over."""
+
+    status = 403
+    code = "link_expired"
 
 
 class InvalidField(RequestRejected):
@@ -85,7 +120,7 @@ class Overloaded(DarkroomError):
 
     status = 503
     code = "overloaded"
-    retry_after_s: ClassVar[int] = 5
+    retry_after_s: int = 5
 
 
 class QueueFull(Overloaded):
@@ -95,10 +130,15 @@ class QueueFull(Overloaded):
 
 
 class ShareFull(Overloaded):
-    """Raised when as many jobs of one tenant wait for the model as may."""
+    """Raised when a tenant or a key has as much of something as it may; `limit` is the name of the key's."""
 
     status = 429
     code = "quota_exceeded"
+
+    def __init__(self, message: str, *, limit: str | None = None, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class RedisUnavailable(Overloaded):
@@ -132,6 +172,12 @@ class ModelTooLarge(ModelUnloadable):
     code = "model_too_large"
 
 
+class LoraUnloadable(GenerationFailed):
+    """Raised when a LoRA of the catalogue cannot be loaded from its source or does not fit its model."""
+
+    code = "lora_unloadable"
+
+
 class OutOfMemory(GenerationFailed):
     """Raised when the job does not fit into the device's memory even alone."""
 
@@ -142,6 +188,26 @@ class DeadlinePassed(GenerationFailed):
     """Raised when the job took longer than it may."""
 
     code = "deadline_passed"
+
+
+class InvalidImage(GenerationFailed):
+    """Raised when a picture that came with the job cannot be decoded; `field` is its dotted path."""
+
+    code = "invalid_image"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: The picture cannot be decoded.")
+        self.field = field
+
+
+class InputUnavailable(GenerationFailed):
+    """Raised when the storage does not give a picture that came with the job; `field` is its dotted path."""
+
+    code = "input_unavailable"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: The storage does not give the picture.")
+        self.field = field
 
 
 class OutputUnstored(GenerationFailed):

@@ -1,9 +1,14 @@
 """Where the pictures are kept: a folder, S3, GCS or Azure, by the address alone."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
+
+if TYPE_CHECKING:
+    from obstore import Attributes  # its stubs alone have it
 
 FOLDER = "darkroom-jobs"  # the storage may hold other people's files
 
@@ -16,14 +21,27 @@ class Storage:
         self._store: ObjectStore = from_url(url, mkdir=True, automatic_cleanup=True) if is_folder else from_url(url)
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
+        obstore.put(self._store, f"{FOLDER}/{key}", content, attributes=self._attributes(content_type))
+
+    async def put_async(self, key: str, content: bytes, content_type: str) -> None:
+        await obstore.put_async(self._store, f"{FOLDER}/{key}", content, attributes=self._attributes(content_type))
+
+    def _attributes(self, content_type: str) -> "Attributes | None":
         # a folder keeps no attributes and obstore refuses them there
-        attributes = None if isinstance(self._store, LocalStore) else {"Content-Type": content_type}
-        obstore.put(self._store, f"{FOLDER}/{key}", content, attributes=attributes)
+        return None if isinstance(self._store, LocalStore) else {"Content-Type": content_type}
+
+    def read(self, key: str) -> bytes:
+        """Raises FileNotFoundError."""
+        return bytes(obstore.get(self._store, f"{FOLDER}/{key}").bytes())
 
     async def get(self, key: str) -> bytes:
         """Raises FileNotFoundError."""
         answer = await obstore.get_async(self._store, f"{FOLDER}/{key}")
         return bytes(await answer.bytes_async())
+
+    async def delete_async(self, keys: Iterable[str]) -> None:
+        """Deletes what is there of them."""
+        await obstore.delete_async(self._store, [f"{FOLDER}/{key}" for key in keys])
 
     def forget(self, before: datetime) -> int:
         """Deletes the pictures that were put before then, and nothing else; returns how many they were."""

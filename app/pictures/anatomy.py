@@ -28,6 +28,15 @@ class Animated(PictureRefused):
 
 
 @dataclass(frozen=True)
+class Header:
+    """What a file's first bytes say; `weight` is how much more memory than a plain picture its decoder takes."""
+
+    width: int
+    height: int
+    weight: int = 1
+
+
+@dataclass(frozen=True)
 class Anatomy:
     """What a whole walk through a file has found; what follows `end` is no part of the picture."""
 
@@ -39,8 +48,8 @@ class Anatomy:
 class Format(Protocol):
     """A module that knows one file format; both functions raise PictureRefused."""
 
-    def size(self, content: bytes) -> tuple[int, int]:
-        """Width and height, from the file's first bytes."""
+    def read_header(self, content: bytes) -> Header:
+        """Reads no further than it must."""
 
     def examine(self, content: bytes) -> Anatomy:
         """Walks through the whole file, without holding a pixel."""

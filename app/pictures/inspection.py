@@ -2,7 +2,7 @@ import re
 from dataclasses import dataclass
 
 from app.pictures import jpeg, png, webp
-from app.pictures.anatomy import Format, PictureRefused
+from app.pictures.anatomy import Format, Header, PictureRefused
 from app.pictures.upload import Upload
 
 FORMATS: dict[str, tuple[re.Pattern[bytes], Format]] = {
@@ -42,9 +42,10 @@ def inspect(upload: Upload, limits: PictureLimits) -> Inspected:
         raise TooManyBytes(limits)
     content_type = _type_of(upload)
     _, picture_format = FORMATS[content_type]
-    width, height = picture_format.size(content)
-    _hold_to(limits, width, height)
+    header = picture_format.read_header(content)
+    _hold_to(limits, header, content_type)
     anatomy = picture_format.examine(content)
+    width, height = header.width, header.height
     if anatomy.is_turned:
         width, height = height, width
     return Inspected(content[: anatomy.end], content_type, width, height, anatomy.has_alpha)
@@ -67,10 +68,12 @@ def _type_of(upload: Upload) -> str:
     return found
 
 
-def _hold_to(limits: PictureLimits, width: int, height: int) -> None:
+def _hold_to(limits: PictureLimits, header: Header, content_type: str) -> None:
+    width, height, max_pixels = header.width, header.height, limits.max_pixels // header.weight
     if not (width and height):
         raise PictureRefused(f"The picture is {width}x{height} and so has no pixel.")
-    if max(width, height) > limits.max_side or width * height > limits.max_pixels:
+    if max(width, height) > limits.max_side or width * height > max_pixels:
         raise PictureRefused(
-            f"The picture is {width}x{height}; it may have {limits.max_pixels} pixels and {limits.max_side} a side."
+            f"The picture is {width}x{height}; such an {content_type} may have {max_pixels} pixels in all "
+            f"and {limits.max_side} a side."
         )

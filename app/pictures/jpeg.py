@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.pictures.anatomy import Anatomy, CutOff, Damaged, PictureRefused
+from app.pictures.anatomy import Anatomy, CutOff, Damaged, Header, PictureRefused
 from app.pictures.exif import is_turned
 
 SIGNATURE = b"\xff\xd8\xff"
 END, SCAN, APP1 = 0xD9, 0xDA, 0xE1
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # these three are tables
-READABLE_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
+PROGRESSIVE = 0xC2
+PROGRESSIVE_WEIGHT = 2  # its decoder holds all coefficients, of two bytes each
+READABLE_FRAMES = (0xC0, 0xC1, PROGRESSIVE)  # the first two are baseline and extended
 COMPONENTS = (1, 3, 4)  # grey, colour, CMYK
 MAX_SCANS = 100  # a progressive file with thousands takes minutes to decode
 MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)  # neither a stuffed byte nor a restart
@@ -24,10 +26,10 @@ class Segment:
     coded_bytes: int = 0  # what follows a scan's header
 
 
-def size(content: bytes) -> tuple[int, int]:
+def read_header(content: bytes) -> Header:
     for segment in _segments(content):
         if segment.marker in FRAMES:
-            return _frame_size(segment)
+            return Header(*_frame_size(segment), PROGRESSIVE_WEIGHT if segment.marker == PROGRESSIVE else 1)
         if segment.marker == SCAN:
             break
     raise Damaged("it has no frame")

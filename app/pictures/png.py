@@ -4,7 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from app.pictures.anatomy import Anatomy, Animated, CutOff, Damaged
+from app.pictures.anatomy import Anatomy, Animated, CutOff, Damaged, Header
 from app.pictures.exif import is_turned
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -20,7 +20,7 @@ FED_BYTES, INFLATED_BYTES = 1 << 14, 1 << 20  # zlib copies what it was fed and 
 MAX_TEXT_BYTES = 1 << 20  # Pillow inflates no more of a text or a colour profile
 
 
-def size(content: bytes) -> tuple[int, int]:
+def read_header(content: bytes) -> Header:
     if len(content) < HEADER_AT + HEADER.size:
         raise CutOff
     if CHUNK.unpack_from(content, len(SIGNATURE)) != (HEADER.size, b"IHDR"):
@@ -28,7 +28,7 @@ def size(content: bytes) -> tuple[int, int]:
     width, height, depth, colour, compression, filtering, interlace = HEADER.unpack_from(content, HEADER_AT)
     if depth not in DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
         raise Damaged("its header says what no PNG may say")
-    return width, height
+    return Header(width, height)
 
 
 def examine(content: bytes) -> Anatomy:

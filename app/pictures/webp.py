@@ -3,17 +3,22 @@
 import struct
 from collections.abc import Iterator
 
-from app.pictures.anatomy import Anatomy, Animated, CutOff, Damaged
+from app.pictures.anatomy import Anatomy, Animated, CutOff, Damaged, Header
 from app.pictures.exif import is_turned
 
 CHUNK = struct.Struct("<4sI")
 FIRST_CHUNK_AT = 12
 IMAGES = (b"VP8 ", b"VP8L")
 EXTENDED = b"VP8X"
+WEIGHT = 3  # Pillow decodes each as an animation, whose decoder holds three pictures
 ANIMATION, ALPHA = 0x02, 0x10  # the flags of an extended file
 
 
-def size(content: bytes) -> tuple[int, int]:
+def read_header(content: bytes) -> Header:
+    return Header(*_size(content), WEIGHT)
+
+
+def _size(content: bytes) -> tuple[int, int]:
     if len(content) < FIRST_CHUNK_AT + CHUNK.size + 10:
         raise CutOff
     kind, _ = CHUNK.unpack_from(content, FIRST_CHUNK_AT)
@@ -33,7 +38,7 @@ def examine(content: bytes) -> Anatomy:
     if len(images) != 1 or (kinds[0] != EXTENDED and kinds[0] not in IMAGES):
         raise Damaged("it does not hold one picture")
     [(kind, data)] = images
-    if _image_size(kind, data) != size(content):
+    if _image_size(kind, data) != _size(content):
         raise Damaged("its headers tell two sizes")
     exif = [bytes(data) for kind, data in chunks if kind == b"EXIF"]
     has_alpha = b"ALPH" in kinds or (kind == b"VP8L" and bool(data[4] & ALPHA))
