@@ -8,15 +8,28 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
 
-from app.contract import names
+from app.auth import Caller, Doorkeeper
 from app.contract.catalogue import Catalogue
+from app.contract.errors import KeyInvalid
 from app.contract.job_store import JobStore
+from app.contract.keys import Scope
+from app.contract.links import Links
 from app.contract.storage import Storage
 from app.metrics import Traffic
 from app.problems import UnsupportedMediaType
 from app.submission import Submission
 
 JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller | None = request.scope.get("caller")
+    if caller is None:
+        raise KeyInvalid("This path is not open.")  # a route under /v1 that the door did not see
+    return caller
+
+
+TheCaller = Annotated[Caller, Depends(_caller)]
 
 
 async def _catalogue(request: Request) -> Catalogue:
@@ -48,8 +61,22 @@ async def _started_at(request: Request) -> int:
     return started_at
 
 
-async def _tenant() -> str:
-    return names.OPEN_TENANT
+async def _tenant(caller: TheCaller) -> str:
+    return caller.tenant
+
+
+async def _links(request: Request) -> Links:
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    return await doorkeeper.links()
+
+
+async def may_use(request: Request, caller: TheCaller) -> None:
+    """Lets who has the scope `read` look, and who has `submit` do the rest."""
+    caller.require(Scope.READ if request.method == "GET" else Scope.SUBMIT)
+
+
+async def may_administer(caller: TheCaller) -> None:
+    caller.require(Scope.ADMIN)
 
 
 async def require_json(request: Request) -> None:
@@ -63,6 +90,7 @@ TheSubmission = Annotated[Submission, Depends(_submission)]
 TheStorage = Annotated[Storage, Depends(_storage)]
 TheTraffic = Annotated[Traffic, Depends(_traffic)]
 TheTenant = Annotated[str, Depends(_tenant)]
+TheLinks = Annotated[Links, Depends(_links)]
 StartedAt = Annotated[int, Depends(_started_at)]
 JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 IdempotencyKey = Annotated[

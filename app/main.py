@@ -5,17 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from app import problems
+from app.auth import Doorkeeper
 from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
 from app.contract.storage import Storage
+from app.dependencies import may_use
+from app.door import Door
 from app.metrics import Traffic
 from app.middleware import BodyLimit, Envelope
 from app.openapi import describe
 from app.redis_client import connect, job_store
-from app.routes import health, jobs, models
+from app.routes import health, images, jobs, models, page
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -25,6 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with connect(settings.redis_address) as redis:
             app.state.store = job_store(redis, settings)
+            app.state.doorkeeper = Doorkeeper(redis, settings)
             yield
 
     app = FastAPI(
@@ -40,10 +44,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.traffic = Traffic()
     app.state.started_at = int(time.time())
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, models, health):
-        app.include_router(routes.router)
+    for routes in (jobs, images, models):
+        app.include_router(routes.router, dependencies=[Depends(may_use)])
+    for open_routes in (health, page):
+        app.include_router(open_routes.router)
     app.openapi = describe(app, app.state.catalogue)  # type: ignore[method-assign]
     return app
 

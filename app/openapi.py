@@ -18,7 +18,9 @@ def describe(app: FastAPI, catalogue: Catalogue) -> Callable[[], Schema]:
 
     def openapi() -> Schema:
         if app.openapi_schema is None:
-            schemas = general()["components"]["schemas"]
+            schema = general()
+            _secure(schema)
+            schemas = schema["components"]["schemas"]
             fields = schemas["GenerationRequest"]["properties"]
             for field, bounds in _bounds(catalogue).items():
                 _value(fields[field]).update(bounds)
@@ -26,6 +28,15 @@ def describe(app: FastAPI, catalogue: Catalogue) -> Callable[[], Schema]:
         return app.openapi_schema
 
     return openapi
+
+
+def _secure(schema: Schema) -> None:
+    """Says where an API key is sent; it may be left out as long as the service is open."""
+    schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "dk_..."}}
+    for path, operations in schema["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["security"] = [{"key": []}, {}]
 
 
 def _bounds(catalogue: Catalogue) -> dict[str, Schema]:

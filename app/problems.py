@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import BaseRoute, Match
 
-from app.contract.errors import InvalidField, Overloaded, RequestRejected
+from app.contract.errors import InvalidField, KeyInvalid, Overloaded, RequestRejected, ShareFull
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CODES = {
@@ -91,22 +91,27 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    app.exception_handler(RequestRejected)(_rejected)
-    app.exception_handler(Overloaded)(_overloaded)
+    app.exception_handler(RequestRejected)(explain)
+    app.exception_handler(Overloaded)(explain)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteHTTPException)(_http)
 
 
-async def _rejected(request: Request, error: RequestRejected) -> Response:
+async def explain(request: Request, error: RequestRejected | Overloaded) -> Response:
     errors: list[FieldProblem] = []
     if isinstance(error, InvalidField) and error.field:
         pointer = "/" + error.field.replace(".", "/")
         errors = [FieldProblem(field=error.field, pointer=pointer, code=error.code, message=str(error))]
-    return problem(request, error.status, error.code, str(error), errors=errors)
+    return problem(request, error.status, error.code, str(error), errors=errors, headers=_headers(error))
 
 
-async def _overloaded(request: Request, error: Overloaded) -> Response:
-    return problem(request, error.status, error.code, str(error), headers={"Retry-After": str(error.retry_after_s)})
+def _headers(error: RequestRejected | Overloaded) -> dict[str, str]:
+    if isinstance(error, KeyInvalid):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, ShareFull) and error.limit:
+        reached = f'"{error.limit}";r=0;t={error.retry_after_s}'
+        return {"Retry-After": str(error.retry_after_s), "RateLimit": reached}
+    return {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else {}
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:

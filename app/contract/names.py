@@ -1,10 +1,15 @@
 """Every name that the front end and the workers share in Redis; rq's own keys are built by rq."""
 
 JOB_FUNCTION = "worker.task.develop"
+DELIVERY_FUNCTION = "worker.courier.deliver"
+DELIVERIES = "deliveries"  # the courier's queue is called as if this were a model
 OPEN_TENANT = "open"  # whose job it is, as long as there are no API keys
 TURNS_PREFIX = "darkroom:turns:"  # and a queue: its lines, by their next turn
 EVENTS_PREFIX = "darkroom:events:"  # and a record's id
 LINE_PREFIX = "darkroom:line:"  # and a queue, a colon and a line: the line's waiting jobs, oldest first
+ENDPOINTS_PREFIX = "darkroom:endpoints:"  # and a tenant: the ids of its webhook endpoints
+ENDPOINT_PREFIX = "darkroom:endpoint:"  # and a tenant, a colon and an endpoint's id
+DELIVERIES_PREFIX = "darkroom:deliveries:"  # and a tenant: the ids of its webhook deliveries, by their time
 WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled
 
 
@@ -33,6 +38,11 @@ def tries_key(digest: str) -> str:
     return f"darkroom:tries:{digest}"
 
 
+def endpoint_key(tenant: str, endpoint_id: str) -> str:
+    """What is known of a webhook endpoint, its secrets and all."""
+    return f"{ENDPOINT_PREFIX}{tenant}:{endpoint_id}"
+
+
 def queue_name(model: str) -> str:
     return f"darkroom-{model}"
 
@@ -53,7 +63,7 @@ def announcement_key(worker: str) -> str:
 
 
 KEYS = "darkroom:keys"  # the ids of all API keys that were ever made
-SIGNING_SECRET = "darkroom:signing-secret"  # signs the addresses of pictures
+SIGNING_SECRET = "darkroom:signing-secret"  # noqa: S105 - signs the addresses of pictures
 
 
 def key_record(key_id: str) -> str:

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
     auth: Literal["auto", "keys", "open"] = Field(
         default="auto",
-        description="Who may use the API. auto: holders of a key, and anyone on this machine as long as there is no key.",
+        description="auto: API keys are asked for once there is one, or where others can reach the API.",
     )
     signing_secret: str | None = Field(
         default=None,

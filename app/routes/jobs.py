@@ -2,17 +2,13 @@ import hashlib
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from obstore.exceptions import BaseError
 
 from app.conditional import has_already
-from app.contract.errors import ImageNotFound, StorageUnavailable
 from app.contract.generation import GenerationRequest
 from app.contract.job import Job, JobRecord
 from app.dependencies import (
     IdempotencyKey,
-    ImageIndex,
     JobId,
-    TheStorage,
     TheStore,
     TheSubmission,
     TheTenant,
@@ -60,37 +56,6 @@ async def read_job(job_id: JobId, request: Request, store: TheStore, tenant: The
 async def cancel_job(job_id: JobId, store: TheStore, tenant: TheTenant) -> Response:
     """Cancels a job that waits or runs; a job that has ended stays as it is."""
     return _job_answer(await store.cancel(job_id, tenant=tenant))
-
-
-@router.get(
-    "/{job_id}/images/{index}",
-    response_class=Response,
-    responses={200: {"content": {"image/*": {}}}, 304: {"description": "As it was"}},
-)
-async def read_image(
-    job_id: JobId, index: ImageIndex, request: Request, store: TheStore, storage: TheStorage, tenant: TheTenant
-) -> Response:
-    """The bytes of one picture."""
-    record = await store.find(job_id, tenant=tenant)
-    images = record.development.images if record.development else []
-    if int(index) >= len(images):
-        raise ImageNotFound(f"Job {job_id} is {record.status} and has {len(images)} images; there is no image {index}.")
-    image = images[int(index)]
-    headers = {
-        "ETag": f'"{image.sha256}"',
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Disposition": f'inline; filename="{job_id}-{index}.{image.content_type.removeprefix("image/")}"',
-    }
-    if has_already(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    try:
-        content = await storage.get(image.key)
-    except FileNotFoundError:
-        raise ImageNotFound(f"Image {index} of job {job_id} is no longer kept.") from None
-    except BaseError as error:
-        raise StorageUnavailable("The storage does not give the picture now.") from error
-    return Response(content, headers=headers, media_type=image.content_type)
 
 
 def _submitted(record: JobRecord, status: int) -> Response:
