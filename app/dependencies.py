@@ -43,7 +43,8 @@ async def _store(request: Request) -> JobStore:
 
 
 async def _submission(request: Request) -> Submission:
-    return Submission(request.app.state.catalogue, request.app.state.store)
+    state = request.app.state
+    return Submission(state.catalogue, state.store, state.storage, state.intake)
 
 
 async def _storage(request: Request) -> Storage:

@@ -17,6 +17,7 @@ from app.door import Door
 from app.metrics import Traffic
 from app.middleware import BodyLimit, Envelope
 from app.openapi import describe
+from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
 from app.routes import health, images, jobs, models, page
 
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.catalogue = Catalogue.read(settings.catalogue)
     app.state.storage = Storage(settings.storage_address)
+    app.state.intake = Intake.of(settings)
     app.state.traffic = Traffic()
     app.state.started_at = int(time.time())
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)

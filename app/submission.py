@@ -1,12 +1,22 @@
 """A request becomes an admitted job."""
 
 import hashlib
+import uuid
 from dataclasses import dataclass
 
+from obstore.exceptions import BaseError as StorageError
+
+from app.contract import names
 from app.contract.catalogue import Catalogue
-from app.contract.generation import GenerationRequest, seed_of
+from app.contract.errors import JobNotFound, QueueFull, ShareFull, StorageUnavailable
+from app.contract.generation import Generation, GenerationRequest, seed_of
 from app.contract.job import JobRecord
 from app.contract.job_store import JobStore
+from app.contract.storage import Storage
+from app.pictures import Files
+from app.pictures.intake import Intake, Taken
+
+NO_FILES = Files()
 
 
 @dataclass(frozen=True)
@@ -15,16 +25,57 @@ class Submission:
 
     catalogue: Catalogue
     store: JobStore
+    storage: Storage
+    intake: Intake
 
-    async def submit(self, request: GenerationRequest, *, tenant: str, job_id: str | None = None) -> JobRecord:
+    async def submit(
+        self, request: GenerationRequest, *, tenant: str, job_id: str | None = None, files: Files = NO_FILES
+    ) -> JobRecord:
         """Looks the model up, fills in its defaults, draws the seed and admits the job; without an id it gets one.
 
-        Raises ModelNotFound, InvalidField, JobConflict, QueueFull, ShareFull or RedisUnavailable.
+        The pictures that came with it are stored before it is admitted: a job that can start has them. Raises
+        ModelNotFound, InvalidField, JobConflict, QueueFull, ShareFull, RedisUnavailable or StorageUnavailable.
         """
         if job_id and request.seed is None:
             request = request.model_copy(update={"seed": seed_of(job_id)})
-        generation = self.catalogue.find(request.model).fill(request)
-        return await self.store.admit(generation, job_id, tenant=tenant)
+        model = self.catalogue.find(request.model)
+        taken = await self.intake.take(request, files)
+        generation = model.fill(request, taken.pictures)
+        if not taken.contents:
+            return await self.store.admit(generation, job_id, tenant=tenant)
+        return await self._submit_with(taken, generation, tenant=tenant, job_id=job_id)
+
+    async def _submit_with(self, taken: Taken, generation: Generation, *, tenant: str, job_id: str | None) -> JobRecord:
+        """A new job's pictures are deleted again if it is refused; those of an existing one are never touched."""
+        if job_id and await self._exists(job_id, tenant):
+            return await self.store.admit(generation, job_id, tenant=tenant)
+        new_id = job_id or uuid.uuid4().hex
+        keys = await self._store(taken, names.record_id(tenant, new_id))
+        try:
+            return await self.store.admit(generation, new_id, tenant=tenant)
+        except (QueueFull, ShareFull):
+            if not job_id:  # another request with the same id may have been admitted since, with these pictures
+                await self.storage.delete_async(keys)
+            raise
+
+    async def _exists(self, job_id: str, tenant: str) -> bool:
+        try:
+            await self.store.find(job_id, tenant=tenant)
+        except JobNotFound:
+            return False
+        return True
+
+    async def _store(self, taken: Taken, record_id: str) -> list[str]:
+        keys = []
+        pictures = taken.pictures
+        for picture in [*pictures.image, pictures.mask, pictures.control]:
+            if picture:
+                keys.append(names.input_key(record_id, picture.sha256))
+                try:
+                    await self.storage.put_async(keys[-1], taken.contents[picture.sha256], picture.content_type)
+                except StorageError as error:
+                    raise StorageUnavailable("The storage does not take the picture now.") from error
+        return keys
 
 
 def id_for_key(idempotency_key: str, tenant: str) -> str:

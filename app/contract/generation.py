@@ -34,9 +34,15 @@ MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), Wit
 MetadataValue = Annotated[str, StringConstraints(max_length=512), WithoutNul, SaidWithoutNul]
 Priority = Literal["high", "normal", "low"]
 Task = Literal["text-to-image", "image-to-image", "inpainting"]
-Task = Literal["text-to-image", "image-to-image", "inpainting"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.canceled", "job.expired"]
-PictureText = Annotated[str, Field(min_length=1, description="A PNG, JPEG or WEBP: base64, a data URL, or an address.")]
+PictureText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="A PNG, JPEG or WEBP: base64, a data URL, or, where the service allows it, an address.",
+        json_schema_extra={"format": "picture"},
+    ),
+]
 
 
 class Output(BaseModel):
@@ -70,7 +76,7 @@ class ControlRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: str = Field(max_length=128)
-    image: PictureText
+    image: PictureText | None = Field(default=None, description="Left out only if it comes beside, as a file.")
     scale: float = Field(default=1.0, ge=0, le=4)
 
 
@@ -154,16 +160,6 @@ class Pictures(BaseModel):
     control: Picture | None = None
 
 
-class Pictures(BaseModel):
-    """The pictures that came with one request."""
-
-    model_config = ConfigDict(frozen=True)
-
-    image: list[Picture] = Field(default_factory=list)
-    mask: Mask | None = None
-    control: Picture | None = None
-
-
 class Control(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -198,12 +194,6 @@ class Generation(BaseModel):
     priority: Priority = "normal"
     deadline_s: int | None = None
     metadata: dict[str, str]
-
-    @property
-    def task(self) -> Task:
-        if self.mask:
-            return "inpainting"
-        return "image-to-image" if self.image else "text-to-image"
 
     @property
     def task(self) -> Task:

@@ -78,7 +78,26 @@ class Settings(BaseSettings):
         description="Signs the addresses of pictures; unset: one that Redis keeps.",
     )
     link_lifetime_s: int = Field(default=3_600, ge=60, description="How long a signed address of a picture is good.")
-    max_body_bytes: int = Field(default=4_000_000, ge=1_000, description="A larger request body is refused.")
+    max_body_bytes: int = Field(
+        default=20_000_000,
+        ge=1_000,
+        le=1_000_000_000,
+        description="A larger request body is refused; it is held whole.",
+    )
+    max_picture_bytes: int = Field(
+        default=10_000_000, ge=1_000, description="Of a picture that comes with a request; base64 makes a third more."
+    )
+    max_picture_pixels: int = Field(
+        default=25_000_000,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Of such a picture, whose decoder may take 8 bytes a pixel; of a progressive JPEG half, of a WEBP "
+        "a third, for theirs take more.",
+    )
+    max_picture_side: int = Field(default=8_192, ge=1, le=65_535, description="Width and height of such a picture.")
+    picture_urls: bool = Field(
+        default=False, description="Fetch pictures that a request names by their address, from public addresses alone."
+    )
     max_queued: int = Field(default=1_000, ge=1, description="Jobs that wait per model; the next gets a 503.")
     max_queued_per_tenant: PositiveInt | None = Field(
         default=None, description="Jobs of one tenant that wait per model; the next gets a 429. Unset: as per model."

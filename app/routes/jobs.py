@@ -14,32 +14,50 @@ from app.dependencies import (
     TheTenant,
     require_json,
 )
+from app.pictures.form import FORM_BODY, FormRoute, TheFiles
 from app.problems import RESPONSES
 from app.submission import id_for_key
 
 POLL_AGAIN_S = 1
 REPLAYED: dict[int | str, dict[str, Any]] = {200: {"model": Job, "description": "The job that was there already"}}
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES, route_class=FormRoute)
 
 
-@router.post("", status_code=202, response_model=Job, dependencies=[Depends(require_json)], responses=REPLAYED)
+@router.post(
+    "",
+    status_code=202,
+    response_model=Job,
+    dependencies=[Depends(require_json)],
+    responses=REPLAYED,
+    openapi_extra=FORM_BODY,
+)
 async def create_job(
     body: GenerationRequest,
+    files: TheFiles,
     submission: TheSubmission,
     tenant: TheTenant,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Admits a job and answers at once; the seed that was drawn is in the answer."""
     job_id = id_for_key(idempotency_key, tenant) if idempotency_key else None
-    record = await submission.submit(body, tenant=tenant, job_id=job_id)
+    record = await submission.submit(body, tenant=tenant, job_id=job_id, files=files)
     return _submitted(record, 200 if record.status.is_terminal else 202)
 
 
-@router.put("/{job_id}", status_code=202, response_model=Job, dependencies=[Depends(require_json)], responses=REPLAYED)
-async def put_job(job_id: JobId, body: GenerationRequest, submission: TheSubmission, tenant: TheTenant) -> Response:
+@router.put(
+    "/{job_id}",
+    status_code=202,
+    response_model=Job,
+    dependencies=[Depends(require_json)],
+    responses=REPLAYED,
+    openapi_extra=FORM_BODY,
+)
+async def put_job(
+    job_id: JobId, body: GenerationRequest, files: TheFiles, submission: TheSubmission, tenant: TheTenant
+) -> Response:
     """Admits a job under an id of the caller's; the same body again gives the same job."""
-    record = await submission.submit(body, tenant=tenant, job_id=job_id)
+    record = await submission.submit(body, tenant=tenant, job_id=job_id, files=files)
     return _submitted(record, 200 if record.is_replayed else 202)
 
 
