@@ -14,9 +14,9 @@ import app.main
 from app.contract import names
 from app.contract.generation import Generation
 from app.contract.job import JobRecord
-from app.contract.job_reader import read_record
 from app.contract.job_store import JobStore
 from app.contract.settings import Settings
+from app.contract.stored_job import read_record
 from app.listener import address_of, listen
 from app.server import serve
 from worker.queue import Claim, QueueWorker
@@ -61,7 +61,7 @@ def serve_with_enqueue(redis: Redis) -> None:
         def _enqueue(self, generation: Generation) -> JobRecord:
             arguments = {"description": "generate", "job_timeout": 600, "result_ttl": 3_600, "failure_ttl": 3_600}
             job = queue.enqueue(NOTHING, generation.model_dump(mode="json"), **arguments)
-            return read_record(job, tenant=names.OPEN_TENANT, attempt=0, newest=[])
+            return read_record(job, tenant=names.OPEN_TENANT)
 
     def enqueue_store(redis: Any, settings: Settings) -> JobStore:
         return EnqueueStore(redis, max_queued=1, retention_s=settings.retention_s, job_timeout_s=1)

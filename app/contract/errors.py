@@ -9,13 +9,18 @@ DarkroomError                500 internal
 │   ├── InvalidField         422, names the field
 │   ├── ModelNotFound        422, the field is `model`
 │   ├── JobNotFound          404
+│   ├── JobErased            410
 │   ├── ImageNotFound        404
+│   ├── EndpointNotFound     404
+│   ├── EndpointsFull        409
+│   ├── DeliveryNotFound     404
 │   └── JobConflict          422
 ├── Overloaded               503, with Retry-After
 │   ├── QueueFull
 │   ├── ShareFull            429
 │   ├── RedisUnavailable
 │   └── StorageUnavailable
+├── Undelivered              recorded on the webhook's delivery
 └── GenerationFailed         recorded on the job, never an answer over HTTP
     ├── ModelUnloadable      ends a worker's start, if it has no other model
     │   └── ModelTooLarge
@@ -99,6 +104,13 @@ class JobNotFound(RequestRejected):
 
     status = 404
     code = "job_not_found"
+
+
+class JobErased(RequestRejected):
+    """Raised when the job was erased."""
+
+    status = 410
+    code = "job_erased"
 
 
 class ImageNotFound(RequestRejected):
@@ -226,3 +238,35 @@ class JobStopped(GenerationFailed):
     """Raised when the job was stopped by rq's own command."""
 
     code = "job_stopped"
+
+
+class Undelivered(DarkroomError):
+    """Raised when a receiver has not taken a webhook; it is `final` if another attempt would be of no use."""
+
+    code = "undelivered"
+
+    def __init__(self, reason: str, *, retry_after_s: float = 0.0, final: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+        self.final = final
+
+
+class EndpointNotFound(RequestRejected):
+    """Raised when the tenant has no webhook endpoint of this id."""
+
+    status = 404
+    code = "endpoint_not_found"
+
+
+class EndpointsFull(RequestRejected):
+    """Raised when the tenant has as many webhook endpoints as it may."""
+
+    status = 409
+    code = "endpoints_full"
+
+
+class DeliveryNotFound(RequestRejected):
+    """Raised when the tenant has no webhook delivery of this id, or it is no longer kept."""
+
+    status = 404
+    code = "delivery_not_found"

@@ -62,6 +62,7 @@ class JobRecord(BaseModel):
     tenant: str
     status: JobStatus
     generation: Generation
+    ahead: int | None = Field(default=None, description="How many jobs come before it, while it is in its queue.")
     progress: Progress
     created_at: datetime
     started_at: datetime | None = None

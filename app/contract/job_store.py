@@ -1,5 +1,6 @@
 """Jobs in Redis as the front end sees them: rq's hash is the record, and there is no second one."""
 
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,27 +9,26 @@ from typing import Any, cast
 
 import redis.asyncio
 from pydantic import BaseModel, ValidationError
-from rq import Queue, job, results
+from rq import Queue
 from rq.defaults import RQ_KEY_PREFIX
-from rq.executions import ExecutionRegistry
+from rq.job import JOB_ID_PATTERN, Job
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
-from rq.scripts import _build_hset_args
-from rq.serializers import JSONSerializer
+from rq.results import Result
 from rq.utils import current_timestamp, now, utcformat
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from app.contract import names
+from app.contract.admission import Admission, Bounds
 from app.contract.announcement import Announcement
-from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, ShareFull
+from app.contract.errors import JobConflict, JobErased, JobNotFound, QueueFull, ShareFull
 from app.contract.events import with_tell
 from app.contract.generation import Generation
-from app.contract.job import JobRecord, JobStatus
-from app.contract.job_reader import is_ours, not_found, read_record
+from app.contract.job import JobRecord
 from app.contract.redis_errors import redis_errors
+from app.contract.stored_job import StoredJob, not_found, read_record
 
 WORKER_KEY_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 SCRIPTS = Path(__file__).with_name("scripts")
-TURN_COSTS = {"high": 1, "normal": 2, "low": 6}  # shares of six to three to one
 
 
 class QueueCounts(BaseModel):
@@ -42,7 +42,7 @@ class QueueCounts(BaseModel):
 
 
 class JobStore:
-    """Admits, finds, cancels and counts jobs, each tenant's apart; the client must not decode answers."""
+    """Admits, finds, cancels, erases and counts jobs, each tenant's apart; the client must not decode answers."""
 
     def __init__(
         self,
@@ -54,95 +54,99 @@ class JobStore:
         job_timeout_s: int,
     ) -> None:
         self._redis = redis
-        self._max_queued = max_queued
-        self._max_queued_per_tenant = max_queued_per_tenant or max_queued
-        self._retention_s = retention_s
-        self._job_timeout_s = job_timeout_s
-        self._admit = redis.register_script(with_tell(SCRIPTS / "admit.lua"))
-        self._cancel = redis.register_script(with_tell(SCRIPTS / "cancel.lua"))
+        self._bounds = Bounds(max_queued, max_queued_per_tenant or max_queued, retention_s, job_timeout_s)
+        self._admit = redis.register_script(_text("ahead") + with_tell(SCRIPTS / "admit.lua"))
+        self._read = redis.register_script(_text("ahead") + _text("read"))
+        self._cancel = redis.register_script(_text("withdraw") + with_tell(SCRIPTS / "cancel.lua"))
+        self._erase = redis.register_script(_text("withdraw") + with_tell(SCRIPTS / "erase.lua"))
 
     async def admit(self, generation: Generation, job_id: str | None = None, *, tenant: str) -> JobRecord:
         """Puts the job into its model's queue; the same id and generation again give the job that is there.
 
-        Raises InvalidField, QueueFull, ShareFull, JobConflict and RedisUnavailable.
+        Raises InvalidField, QueueFull, ShareFull, JobConflict, JobErased and RedisUnavailable.
         """
         job_id = job_id or uuid.uuid4().hex
-        new = self._build(generation, job_id, tenant)
-        queue = Queue(new.origin, connection=new.connection)
-        cost = TURN_COSTS[generation.priority]
-        line = names.line_name(cost, tenant)
-        lines = sorted((names.line_name(each, tenant) for each in TURN_COSTS.values()), key=lambda each: each != line)
-        keys = [new.key, queue.key, queue.redis_queues_keys, names.TURNS_PREFIX + new.origin]
-        keys += [f"{names.LINE_PREFIX}{new.origin}:{each}" for each in lines]
-        fields = [*_build_hset_args(new), "darkroom_tenant", tenant, "darkroom_line", line]  # type: ignore[no-untyped-call]
-        if generation.deadline_s:
-            fields += ["darkroom_deadline", new.created_at.timestamp() + generation.deadline_s]
+        new = Admission.of(generation, job_id, tenant, self._bounds)
         with redis_errors():
-            bounds = (self._max_queued, self._max_queued_per_tenant)
-            answer = await self._admit(keys, [new.id, *bounds, names.WAKE_CHANNEL, line, cost, *fields])
-        if answer == b"full":
-            raise QueueFull(f"{self._max_queued} jobs wait for {generation.model} already.")
-        if answer == b"share full":
-            raise ShareFull(f"{self._max_queued_per_tenant} of your jobs wait for {generation.model} already.")
-        if answer == b"known":
-            return await self._find_same(job_id, generation, tenant)
-        return read_record(new, tenant=tenant, attempt=0, newest=[])
+            answer = await self._admit(new.keys, new.words)
+        match answer:
+            case b"full":
+                raise QueueFull(f"{self._bounds.max_queued} jobs wait for {generation.model} already.")
+            case b"share full":
+                most = self._bounds.max_queued_per_tenant
+                raise ShareFull(f"{most} of your jobs wait for {generation.model} already.")
+            case b"erased":
+                raise _erased(job_id)
+            case b"known":
+                return await self._find_same(job_id, generation, tenant)
+        return read_record(new.rq_job, tenant=tenant, ahead=answer)
 
     async def find(self, job_id: str, *, tenant: str) -> JobRecord:
         """The tenant's job as it is; if it has not started within its deadline, it expires now.
 
-        Raises JobNotFound and RedisUnavailable.
+        Raises JobNotFound, JobErased and RedisUnavailable.
         """
-        found = await self._read(job_id, tenant)
-        if found.status is JobStatus.QUEUED and found.deadline_at and found.deadline_at <= now():
-            await self._end(found, expires=True)
-            return await self._read(job_id, tenant)
+        return (await self.look_up(job_id, tenant=tenant)).record()
+
+    async def look_up(self, job_id: str, *, tenant: str) -> StoredJob:
+        """The same, and nothing of it is parsed."""
+        found = await self._look_up(job_id, tenant)
+        if found.is_overdue(time.time()):
+            await self._end(found.record_id, expires=True)
+            return await self._look_up(job_id, tenant)
         return found
 
-    async def _read(self, job_id: str, tenant: str) -> JobRecord:
-        if not job.JOB_ID_PATTERN.fullmatch(job_id):
+    async def _look_up(self, job_id: str, tenant: str) -> StoredJob:
+        if not JOB_ID_PATTERN.fullmatch(job_id):
             raise not_found(job_id)
         record_id = names.record_id(tenant, job_id)
-        found = job.Job(record_id, connection=cast(Any, self._redis), serializer=JSONSerializer)
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(found.key)
-            pipeline.xrevrange(results.Result.get_key(record_id), count=1)  # type: ignore[no-untyped-call]
-            with redis_errors():
-                fields, newest = await pipeline.execute()
-        owner = fields.get(b"darkroom_tenant", names.OPEN_TENANT.encode()).decode()
-        if not fields or owner != tenant:  # the open tenant's ids may look like another's records
+        with redis_errors():
+            [answer] = await self._read(_keys(record_id), [RQ_KEY_PREFIX, names.TURNS_PREFIX, names.LINE_PREFIX])
+        if answer == tenant.encode():
+            raise _erased(job_id)
+        if not isinstance(answer, list):
             raise not_found(job_id)
-        found.restore(fields)
-        if not is_ours(found):
+        found = StoredJob.of(tenant, record_id, answer)
+        if found.fields.get(b"darkroom_tenant") != tenant.encode():  # another's, or another application's
             raise not_found(job_id)
-        try:
-            return read_record(
-                found,
-                tenant=tenant,
-                attempt=int(fields.get(b"darkroom_attempt", 0)),
-                is_expired=b"darkroom_expired" in fields,
-                newest=newest,
-            )
-        except (ValidationError, IndexError):  # another version's
-            raise not_found(job_id) from None
+        return found
 
     async def cancel(self, job_id: str, *, tenant: str) -> JobRecord:
         """Ends the job if it has not ended yet; its worker drops it at once, or with the next beat.
 
-        Raises JobNotFound and RedisUnavailable.
+        Raises JobNotFound, JobErased and RedisUnavailable.
         """
-        found = await self.find(job_id, tenant=tenant)  # and no other application's job is canceled
+        found = await self.look_up(job_id, tenant=tenant)
         if found.status.is_terminal:
-            return found
-        await self._end(found, expires=False)
+            return found.record()
+        await self._end(found.record_id, expires=False)
         return await self.find(job_id, tenant=tenant)
 
-    async def _end(self, found: JobRecord, *, expires: bool) -> None:
-        keys = [job.Job.key_for(found.record_id), ExecutionRegistry.key_template.format(found.record_id)]
-        moment = now()
-        words = (RQ_KEY_PREFIX, found.record_id, utcformat(moment), int(moment.timestamp()), self._retention_s)
+    async def erase(self, job_id: str, *, tenant: str) -> None:
+        """Takes all that is known of the job out of Redis; its worker drops it at once. It may be repeated.
+
+        Raises JobNotFound and RedisUnavailable.
+        """
+        try:
+            found = await self._look_up(job_id, tenant)
+        except JobErased:
+            return
+        record_id = found.record_id
+        words = (RQ_KEY_PREFIX, record_id, tenant, utcformat(now()), self._bounds.retention_s)
         with redis_errors():
-            await self._cancel(keys, [*words, names.WAKE_CHANNEL, int(expires), names.TURNS_PREFIX, names.LINE_PREFIX])
+            await self._erase(
+                [*_keys(record_id), names.events_key(record_id), names.jobs_key(tenant)],
+                [*words, names.WAKE_CHANNEL, names.TURNS_PREFIX, names.LINE_PREFIX],
+            )
+
+    async def _end(self, record_id: str, *, expires: bool) -> None:
+        moment = now()
+        words = (RQ_KEY_PREFIX, record_id, utcformat(moment), int(moment.timestamp()), self._bounds.retention_s)
+        with redis_errors():
+            await self._cancel(
+                [Job.key_for(record_id)],
+                [*words, names.WAKE_CHANNEL, int(expires), names.TURNS_PREFIX, names.LINE_PREFIX],
+            )
 
     async def announcements(self) -> list[Announcement]:
         """What every live worker says of itself.
@@ -164,7 +168,7 @@ class JobStore:
 
         Raises RedisUnavailable.
         """
-        kept_from = current_timestamp() - self._retention_s
+        kept_from = current_timestamp() - self._bounds.retention_s
         async with self._redis.pipeline(transaction=False) as pipeline:
             for queue in map(names.queue_name, models):
                 pipeline.llen(Queue.redis_queue_namespace_prefix + queue)
@@ -183,21 +187,15 @@ class JobStore:
                 return record.model_copy(update={"is_replayed": True})
         raise JobConflict(f"The job {job_id} exists and asks for something else.")
 
-    def _build(self, generation: Generation, job_id: str, tenant: str) -> job.Job:
-        if not job.JOB_ID_PATTERN.fullmatch(job_id):
-            raise InvalidField("id", "An id is made of letters, digits, dashes and underscores.")
-        new = job.Job.create(
-            names.JOB_FUNCTION,
-            args=[generation.model_dump(mode="json")],
-            id=names.record_id(tenant, job_id),
-            connection=cast(Any, self._redis),  # rq keeps it and does not use it here
-            origin=names.queue_name(generation.model),
-            description="generate",  # rq's default holds the prompt
-            status=job.JobStatus.QUEUED,
-            timeout=self._job_timeout_s,
-            result_ttl=self._retention_s,
-            failure_ttl=self._retention_s,
-            serializer=JSONSerializer,
-        )
-        new.enqueued_at = new.created_at
-        return new
+
+def _keys(record_id: str) -> list[Any]:
+    """Of a job's hash, its results and its mark of having been erased."""
+    return [Job.key_for(record_id), Result.get_key(record_id), names.erased_key(record_id)]  # type: ignore[no-untyped-call]
+
+
+def _text(script: str) -> str:
+    return (SCRIPTS / f"{script}.lua").read_text()
+
+
+def _erased(job_id: str) -> JobErased:
+    return JobErased(f"The job {job_id} was erased.")

@@ -10,7 +10,7 @@ LINE_PREFIX = "darkroom:line:"  # and a queue, a colon and a line: the line's wa
 ENDPOINTS_PREFIX = "darkroom:endpoints:"  # and a tenant: the ids of its webhook endpoints
 ENDPOINT_PREFIX = "darkroom:endpoint:"  # and a tenant, a colon and an endpoint's id
 DELIVERIES_PREFIX = "darkroom:deliveries:"  # and a tenant: the ids of its webhook deliveries, by their time
-WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled
+WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled or erased
 
 
 def record_id(tenant: str, job_id: str) -> str:
@@ -26,6 +26,16 @@ def job_id(tenant: str, record: str) -> str:
 def events_key(record_id: str) -> str:
     """The stream of what happens to a job, and the channel on which each event is told."""
     return EVENTS_PREFIX + record_id
+
+
+def erased_key(record_id: str) -> str:
+    """The mark that stays for a while where a job was erased; it says whose."""
+    return f"darkroom:erased:{record_id}"
+
+
+def jobs_key(tenant: str) -> str:
+    """The records of the tenant's jobs, in the order of their admission; of some the time is over."""
+    return f"darkroom:jobs:{tenant}"
 
 
 def input_key(record_id: str, sha256: str) -> str:
@@ -45,6 +55,10 @@ def endpoint_key(tenant: str, endpoint_id: str) -> str:
 
 def queue_name(model: str) -> str:
     return f"darkroom-{model}"
+
+
+def model_of(queue: str) -> str:
+    return queue.removeprefix(queue_name(""))
 
 
 def line_name(cost: int, tenant: str) -> str:

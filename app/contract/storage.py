@@ -43,6 +43,11 @@ class Storage:
         """Deletes what is there of them."""
         await obstore.delete_async(self._store, [f"{FOLDER}/{key}" for key in keys])
 
+    def erase(self, folder: str) -> None:
+        """Deletes all that is in the folder."""
+        for objects in obstore.list(self._store, f"{FOLDER}/{folder}"):
+            obstore.delete(self._store, [each["path"] for each in objects])
+
     def forget(self, before: datetime) -> int:
         """Deletes the pictures that were put before then, and nothing else; returns how many they were."""
         forgotten = 0

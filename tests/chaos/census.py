@@ -19,10 +19,11 @@ MAY_REMAIN = re.compile(  # beside the ended jobs' records and results
     r"rq:(finished|failed|canceled):darkroom-mini"  # the registries
     r"|rq:queues"  # the names of all queues
     r"|rq:workers(:darkroom-mini)?|rq:worker:[\w-]+"  # what rq remembers of killed workers for some minutes
+    r"|darkroom:jobs:open"  # which of them were admitted
     r"|darkroom:(lease|worker):[\w-]+"  # a killed worker's, for some seconds
 )
 MAY_STAY = re.compile(r"rq:queues|rq:worker:[\w-]+")  # the last one's is of the worker that has tidied up
-ASIDE = (b"rq:executions:", b"darkroom:turns:", b"darkroom:line:")  # the last two order what a queue's list holds
+ASIDE = (b"rq:executions:", b"darkroom:turns:", b"darkroom:line:", b"darkroom:jobs:")  # no places, but orders of jobs
 PATIENCE_S = 5.0
 REGISTRIES = tuple(f"rq:{ended}:darkroom-mini" for ended in ENDED)
 

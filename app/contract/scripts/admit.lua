@@ -1,30 +1,47 @@
 -- ADMIT: saves a job and puts it at the end of its queue, once, if the queue and its tenant's share of it have room.
 -- Beside the queue it joins its line; a new line's first turn comes when it would have come after one like it.
--- KEYS: the job, its queue, the set of all queues, the queue's turns, the job's line, the tenant's other lines.
+-- Answers how many jobs come before it, or why it was not admitted.
+-- KEYS: the job, its mark of having been erased, its queue, the set of all queues, the queue's turns, its tenant's jobs,
+--       the job's line, the tenant's other lines.
 -- ARGV: the job's id, the most jobs that may wait, the most of one tenant, the wake channel, the line, what a turn costs,
---       then the job's fields and values.
-local id, most, most_of_one, wake, line, cost = unpack(ARGV, 1, 6)
-if redis.call('EXISTS', KEYS[1]) == 1 then
+--       now in microseconds, the seconds to keep the tenant's jobs; then the job's fields and values.
+local id, most, most_of_one, wake, line, cost, now, kept = unpack(ARGV, 1, 8)
+local job, mark, queue, queues, turns, own = unpack(KEYS)
+if redis.call('EXISTS', job) == 1 then
   return 'known'
 end
-if redis.call('LLEN', KEYS[2]) >= tonumber(most) then
+if redis.call('EXISTS', mark) == 1 then
+  return 'erased'
+end
+if redis.call('LLEN', queue) >= tonumber(most) then
   return 'full'
 end
 local waiting = 0
-for at = 5, #KEYS do
+for at = 7, #KEYS do
   waiting = waiting + redis.call('LLEN', KEYS[at])
 end
 if waiting >= tonumber(most_of_one) then
   return 'share full'
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 7))
-redis.call('SADD', KEYS[3], KEYS[2])
-redis.call('RPUSH', KEYS[2], id)
-if redis.call('RPUSH', KEYS[5], id) == 1 then
-  local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-  redis.call('ZADD', KEYS[4], (tonumber(first[2]) or 0) + cost, line)
+redis.call('HSET', job, unpack(ARGV, 9))
+redis.call('SADD', queues, queue)
+redis.call('RPUSH', queue, id)
+if redis.call('RPUSH', KEYS[7], id) == 1 then
+  local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
+  redis.call('ZADD', turns, (tonumber(first[2]) or 0) + cost, line)
 end
-redis.call('PUBLISH', wake, KEYS[2])
+
+-- Later than all before it, whatever the clocks say: who reads the list backwards meets each job once.
+local newest = tonumber(redis.call('ZREVRANGE', own, 0, 0, 'WITHSCORES')[2]) or 0
+redis.call('ZADD', own, string.format('%.0f', math.max(tonumber(now), newest + 1)), id)
+redis.call('EXPIRE', own, kept)
+for _, some in ipairs(redis.call('ZRANDMEMBER', own, 4)) do
+  if redis.call('EXISTS', jobs .. some) == 0 then
+    redis.call('ZREM', own, some) -- four looks for one new job: those whose time is over stay a minority
+  end
+end
+
+redis.call('PUBLISH', wake, queue)
 redis.call('DEL', events .. id) -- what an earlier job of this id has left
 tell(id, 'queued', '{}')
-return 'admitted'
+return ahead(id, queue, turns, string.sub(KEYS[7], 1, -1 - #line), line)

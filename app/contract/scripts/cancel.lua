@@ -1,6 +1,5 @@
 -- CANCEL: ends a queued or running job; a job that has ended stays as it is. It expires only if it has not started yet.
--- A running job's owner loses it here and now: it is woken to beat and see it, and its commit is refused.
--- KEYS: the job, its executions.
+-- KEYS: the job.
 -- ARGV: rq's prefix, the job's id, now as text, now in seconds, the seconds to keep it, the wake channel,
 --       1 if it expires or 0, how the keys of turns and of lines begin.
 local prefix, id, now, seconds, retention, wake, expires, turns, lines = unpack(ARGV)
@@ -21,27 +20,7 @@ if expires == '1' then
   redis.call('HSET', KEYS[1], 'darkroom_expired', 1)
 end
 
-redis.call('LREM', prefix .. ':queue:' .. origin, 0, id)
-redis.call('ZREM', prefix .. ':scheduled:' .. origin, id)
-if line then
-  local key = lines .. origin .. ':' .. line
-  redis.call('LREM', key, 1, id)
-  if redis.call('EXISTS', key) == 0 then
-    redis.call('ZREM', turns .. origin, line)
-  end
-end
-for _, execution in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local entry = id .. ':' .. execution
-  local key = prefix .. ':execution:' .. entry
-  local worker = redis.call('HGET', key, 'worker_name')
-  if worker then
-    redis.call('SREM', prefix .. ':worker:' .. worker .. ':executions', entry)
-  end
-  redis.call('ZREM', prefix .. ':wip:' .. origin, entry)
-  redis.call('DEL', key)
-end
-redis.call('DEL', KEYS[2])
-
+withdraw(prefix, id, origin, line, turns, lines)
 local canceled = prefix .. ':canceled:' .. origin
 redis.call('HSET', KEYS[1], 'status', 'canceled', 'ended_at', now)
 redis.call('EXPIRE', KEYS[1], retention)

@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from app.contract import names
 from app.contract.job import JobStatus
-from app.contract.job_store import TURN_COSTS
+from app.contract.admission import TURN_COSTS
 from tests.worker.queue.front import Front
 from tests.worker.queue.hand import Hand
 from worker.queue import Claim

@@ -1,0 +1,139 @@
+"""What Redis holds of a job, and how it is read as what the API calls a job."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from rq import job, results
+from rq.serializers import JSONSerializer
+
+from app.contract import names
+from app.contract.errors import GenerationFailed, JobNotFound, JobStopped
+from app.contract.generation import Generation
+from app.contract.job import Development, JobError, JobRecord, JobStatus, Progress
+
+STATUSES = {
+    job.JobStatus.STARTED: JobStatus.RUNNING,
+    job.JobStatus.FINISHED: JobStatus.SUCCEEDED,
+    job.JobStatus.FAILED: JobStatus.FAILED,
+    job.JobStatus.STOPPED: JobStatus.FAILED,
+    job.JobStatus.CANCELED: JobStatus.CANCELED,  # or EXPIRED, which rq has no word for
+}
+NO_CONNECTION: Any = object()  # rq wants one, and has no use for it where nothing is asked of Redis
+UNSEEN = {b"last_heartbeat", b"worker_name"}  # they change, and the record does not
+
+Newest = Sequence[tuple[bytes, Mapping[Any, Any]]]  # of rq's results, at most one
+
+
+@dataclass(frozen=True)
+class StoredJob:
+    """A job as READ found it; nothing of it is parsed before its record is asked for."""
+
+    tenant: str
+    record_id: str
+    fields: Mapping[bytes, bytes]
+    newest: Newest
+    ahead: int | None
+
+    @classmethod
+    def of(cls, tenant: str, record_id: str, answer: Sequence[Any]) -> "StoredJob":
+        """Reads what READ answers for one job."""
+        fields, newest, ahead = answer
+        return cls(tenant, record_id, _pairs(fields), [(key, _pairs(flat)) for key, flat in newest or ()], ahead)
+
+    @property
+    def model(self) -> str:
+        return names.model_of(self.fields[b"origin"].decode())
+
+    @property
+    def status(self) -> JobStatus:
+        return _status(self.fields[b"status"].decode(), is_expired=b"darkroom_expired" in self.fields)
+
+    @property
+    def version(self) -> bytes:
+        """Another one for everything that a caller can see change."""
+        seen = sorted(field for field in self.fields.items() if field[0] not in UNSEEN)
+        return hashlib.sha256(repr((seen, self.ahead)).encode()).digest()
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether it has not started within its deadline; `now` in seconds since the epoch."""
+        deadline = self.fields.get(b"darkroom_deadline")
+        return self.status is JobStatus.QUEUED and deadline is not None and float(deadline) <= now
+
+    def record(self) -> JobRecord:
+        """Raises JobNotFound if another version of Darkroom wrote it otherwise."""
+        found = job.Job(self.record_id, connection=NO_CONNECTION, serializer=JSONSerializer)
+        found.restore(self.fields)
+        try:
+            return read_record(
+                found,
+                tenant=self.tenant,
+                attempt=int(self.fields.get(b"darkroom_attempt", 0)),
+                is_expired=b"darkroom_expired" in self.fields,
+                newest=self.newest,
+                ahead=self.ahead,
+            )
+        except (ValidationError, IndexError):
+            raise not_found(names.job_id(self.tenant, self.record_id)) from None
+
+
+def read_record(
+    rq_job: job.Job,
+    *,
+    tenant: str,
+    attempt: int = 0,
+    is_expired: bool = False,
+    newest: Newest = (),
+    ahead: int | None = None,
+) -> JobRecord:
+    """Reads rq's hash and the newest entry of rq's result stream as what the API calls a job."""
+    generation = Generation.model_validate(rq_job.args[0])
+    status = _status(rq_job.get_status(refresh=False), is_expired=is_expired)
+    meta = {} if status is JobStatus.QUEUED else rq_job.meta  # what a lost worker left says nothing of the next run
+    return JobRecord(
+        id=names.job_id(tenant, rq_job.id),
+        tenant=tenant,
+        status=status,
+        generation=generation,
+        ahead=ahead,
+        progress=meta.get("progress") or Progress(total_steps=generation.num_inference_steps),
+        created_at=rq_job.created_at,
+        started_at=rq_job.started_at,
+        ended_at=rq_job.ended_at,
+        attempt=attempt,
+        development=_read_development(rq_job, newest) if status is JobStatus.SUCCEEDED else None,
+        error=_read_error(rq_job, meta) if status is JobStatus.FAILED else None,
+    )
+
+
+def not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(f"There is no job {job_id}, or its time is over.")
+
+
+def _status(rq_status: str, *, is_expired: bool) -> JobStatus:
+    status = STATUSES.get(job.JobStatus(rq_status), JobStatus.QUEUED)
+    return JobStatus.EXPIRED if status is JobStatus.CANCELED and is_expired else status
+
+
+def _read_development(rq_job: job.Job, newest: Newest) -> Development:
+    if not newest:
+        raise not_found(rq_job.id)  # its results have expired before it
+    [(result_id, payload)] = newest
+    result = results.Result.restore(
+        rq_job.id, result_id.decode(), dict(payload), rq_job.connection, serializer=rq_job.serializer
+    )
+    return Development.model_validate(result.return_value)
+
+
+def _read_error(rq_job: job.Job, meta: Mapping[str, Any]) -> JobError:
+    if "error" in meta:
+        return JobError.model_validate(meta["error"])
+    if rq_job.get_status(refresh=False) is job.JobStatus.STOPPED:
+        return JobError(code=JobStopped.code, message="The job was stopped.")
+    return JobError(code=GenerationFailed.code, message="The job failed, and its worker left no reason.")
+
+
+def _pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
