@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.contract import names
 from app.contract.adapters import ControlNetSource, LoraSource
 from app.contract.errors import InvalidField, ModelNotFound
 from app.contract.generation import Control, Generation, GenerationRequest, Picture, Pictures, Task, draw_seed
@@ -146,6 +147,9 @@ class Model(BaseModel):
     def _check_task(self, generation: Generation) -> None:
         if generation.mask and not generation.image:
             raise InvalidField("mask", "A mask says which part of an image is drawn anew, and there is no image.")
+        if (mask := generation.mask) and _size(mask) != _size(generation.image[0]):
+            sizes = f"{_size(mask)}, and its image {_size(generation.image[0])}"
+            raise InvalidField("mask", f"The mask has {sizes} pixels; they have to be of one size.")
         if generation.task not in self.tasks:
             field = "mask" if generation.mask else "image"
             raise InvalidField(field, f"{self.name} does {_listed(self.tasks)}, not {generation.task}.")
@@ -175,6 +179,10 @@ class Model(BaseModel):
             raise InvalidField(
                 "control.name", f"{control.name} is followed in {_listed(tasks)}, not {generation.task}."
             )
+
+
+def _size(picture: Picture) -> str:
+    return f"{picture.width} x {picture.height}"
 
 
 def _unknown(model: str, kind: str, name: str, known: Iterable[str]) -> str:
@@ -215,6 +223,8 @@ class Catalogue(BaseModel):
     def _holds_its_default(self) -> "Catalogue":
         if self.default not in self.models:
             raise ValueError(f"the default model {self.default} is not among the models")
+        if names.DELIVERIES in self.models:
+            raise ValueError(f"no model can be called {names.DELIVERIES}: the courier's queue is")
         return self
 
     def find(self, name: str | None) -> Model:

@@ -7,10 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rq.job import Job
-
 from app.contract import names
 from app.contract.job import JobRecord
+from app.contract.outbox import with_post
 
 TELL = Path(__file__).with_name("scripts") / "tell.lua"
 ID_PATTERN = r"^[0-9]{1,20}-[0-9]{1,20}$"
@@ -77,5 +76,5 @@ class Event:
 
 def with_tell(script: Path) -> str:
     """The script's text behind that of `tell(id, event, data)`, by which it tells what it does to a job."""
-    prefixes = f"local jobs, events = '{Job.redis_job_namespace_prefix}', '{names.EVENTS_PREFIX}'\n"
-    return prefixes + TELL.read_text() + script.read_text()
+    prefix = f"local events = '{names.EVENTS_PREFIX}'\n"
+    return with_post(prefix + TELL.read_text() + script.read_text())

@@ -13,7 +13,7 @@ The entry never expires, the lease does: rq's own clean-up, which fails what has
 """
 
 from worker.queue.claim import Claim
-from worker.queue.errors import WorkerBroken
+from worker.queue.errors import TryAgain, WorkerBroken
 from worker.queue.worker import QueueWorker
 
-__all__ = ["Claim", "QueueWorker", "WorkerBroken"]
+__all__ = ["Claim", "QueueWorker", "TryAgain", "WorkerBroken"]

@@ -10,7 +10,7 @@ from rq.worker.base import BaseWorker
 from app.contract.errors import GenerationFailed, JobStopped, WorkerLost
 from worker.queue import endings
 from worker.queue.claim import DEATHS_MAX, Claim
-from worker.queue.errors import WorkerBroken
+from worker.queue.errors import TryAgain, WorkerBroken
 from worker.queue.ledger import Commands, Ledger
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,12 @@ def attempt(worker: BaseWorker, ledger: Ledger, claim: Claim, develop: Develop) 
     try:
         if claim.deaths >= DEATHS_MAX:
             raise WorkerLost(f"{claim.deaths} workers were lost while they developed this job.")
-        claim.generation  # noqa: B018 - a job that cannot be read does not reach `develop`
+        claim.argument  # noqa: B018 - a job that cannot be read does not reach `develop`
         return ledger.prepare(partial(endings.success, worker, claim, develop(claim)))
     except WorkerBroken:
         raise
+    except TryAgain as wish:
+        return ledger.prepare(partial(endings.postponement, worker, claim, wish))
     except BaseException as raised:
         return _failed(worker, ledger, claim, raised)
 
@@ -38,7 +40,7 @@ def _failed(worker: BaseWorker, ledger: Ledger, claim: Claim, raised: BaseExcept
     if claim.is_stopped:
         raised = JobStopped("The job was stopped.")
     try:
-        if not claim.is_lost and not isinstance(raised, GenerationFailed):
+        if not claim.is_lost and not isinstance(raised, endings.TOLD):
             logger.error("The job %s failed.\n%s", claim.job_id, endings.describe(raised, claim))
         return ledger.prepare(partial(endings.failure, worker, claim, raised))
     except Exception:  # such as a message that no encoding takes

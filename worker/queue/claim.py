@@ -1,22 +1,25 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from redis import Redis
 from rq.exceptions import DeserializationError
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from app.contract import names
 from app.contract.errors import GenerationFailed
 from app.contract.generation import Generation
 from app.contract.job import Progress
+from worker.queue.functions import FUNCTIONS, Function
+
+Argument = TypeVar("Argument", bound=BaseModel)
 
 DEATHS_ALONE = 2  # a job that was there when so many workers died runs without company
 DEATHS_MAX = 3  # and is not run again after so many
+ADDRESS = (b"darkroom_tenant", b"darkroom_webhook")  # of the record: whose the job is, and who is told of its end
 
 
 class Claim:
@@ -27,6 +30,7 @@ class Claim:
         self.entry = entry
         self.job = Job(job_id, connection=connection, serializer=JSONSerializer)
         self.is_readable = True
+        self.address = {name: fields[name] for name in ADDRESS if name in fields}
         self.attempt = self.deaths = 0
         self._restore(fields)
         self.execution = Execution(execution_id, job_id, connection, worker_name=worker)
@@ -54,22 +58,44 @@ class Claim:
 
     @property
     def generation(self) -> Generation:
-        """What to make; nothing that Redis names is ever imported or unpickled.
+        """What to make.
 
         Raises GenerationFailed.
         """
+        return self.read(Generation)
+
+    def read(self, kind: type[Argument]) -> Argument:
+        """The job's one argument, if it is of this kind.
+
+        Raises GenerationFailed.
+        """
+        argument = self.argument
+        if not isinstance(argument, kind):
+            raise GenerationFailed("The job names a function that this worker does not run.")
+        return argument
+
+    @property
+    def argument(self) -> BaseModel:
+        """The job's one argument, of the kind that its function takes.
+
+        Raises GenerationFailed.
+        """
+        try:
+            return self.function.argument.model_validate(self.job.args[0])
+        except (ValidationError, LookupError, TypeError):
+            raise GenerationFailed("The job's argument is not what its function takes.") from None
+
+    @property
+    def function(self) -> Function:
+        """Raises GenerationFailed."""
         if not self.is_readable:
             raise GenerationFailed("The job's record cannot be read.")
         try:
-            function, arguments = self.job.func_name, self.job.args
+            return FUNCTIONS[self.job.func_name]
         except DeserializationError:
             raise GenerationFailed("The job is not written in JSON.") from None
-        if function != names.JOB_FUNCTION:
-            raise GenerationFailed("The job names a function that no worker runs.")
-        try:
-            return Generation.model_validate(arguments[0])
-        except (ValidationError, LookupError, TypeError):
-            raise GenerationFailed("The job's argument is not a generation.") from None
+        except (LookupError, TypeError):
+            raise GenerationFailed("The job names a function that no worker runs.") from None
 
     def report(self, step: int, total_steps: int) -> None:
         """Remembers how far the job is; the next beat writes it."""

@@ -3,23 +3,27 @@
 import json
 import traceback
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from redis.client import Pipeline
 from rq.job import Job, JobStatus
+from rq.results import Result
 from rq.utils import now
 from rq.worker.base import BaseWorker
 
 from app.contract import names
-from app.contract.errors import DarkroomError, GenerationFailed, JobStopped, WorkerLost
+from app.contract.errors import DarkroomError, GenerationFailed, JobStopped, Undelivered, WorkerLost
 from app.contract.events import EventType
-from app.contract.job import Development, JobError
+from app.contract.job import JobError
 from worker.queue.claim import Claim
+from worker.queue.errors import TryAgain
+
+TOLD = (GenerationFailed, Undelivered)  # what a job's record may tell its caller in its own words
 
 
 def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: Pipeline) -> None:
     job = claim.job
-    job._result = Development.model_validate(result).model_dump(mode="json")
+    job._result = claim.function.result.model_validate(result).model_dump(mode="json")
     result_ttl = job.get_result_ttl(worker.default_result_ttl)
     worker.increment_successful_job_count(pipeline=pipeline)
     job._handle_success(result_ttl, pipeline, **_run(worker, claim))
@@ -33,6 +37,8 @@ def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: P
     job.meta = {**job.meta, "error": _reason(raised).model_dump()}
     if not claim.is_readable:
         pipeline.delete(job.key)  # what could be read is written anew, so that the failure can be read
+        if claim.address:
+            pipeline.hset(job.key, mapping=cast(Any, claim.address))
     worker.increment_failed_job_count(pipeline=pipeline)
     run = _run(worker, claim)
     if job.should_retry and not isinstance(raised, (JobStopped, WorkerLost)):
@@ -44,6 +50,19 @@ def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: P
         _tell(job, pipeline, EventType.FAILED)
     if isinstance(raised, WorkerLost):
         pipeline.hdel(job.key, "darkroom_deaths")  # who requeues it wants it tried again
+    _close(worker, claim, pipeline)
+
+
+def postponement(worker: BaseWorker, claim: Claim, wish: TryAgain, pipeline: Pipeline) -> None:
+    """Schedules the next try; of one that counts rq keeps the failure, as a result of the job."""
+    job = claim.job
+    run = _run(worker, claim)
+    if wish.counts:
+        Result.create_failure(job, job.failure_ttl, str(wish), pipeline=pipeline, **run)
+        pipeline.hdel(job.key, "darkroom_deaths")  # it has not been the worker's death
+    else:
+        pipeline.hincrby(job.key, "darkroom_attempt", -1)
+    _schedule(worker, job, wish.in_s, pipeline)
     _close(worker, claim, pipeline)
 
 
@@ -72,6 +91,8 @@ def abandonment(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
 
 def describe(raised: BaseException, claim: Claim) -> str:
     """The traceback without the job's prompts, which must be in no log."""
+    if isinstance(raised, Undelivered):
+        return str(raised)
     text = "".join(traceback.format_exception(raised))
     try:
         generation = claim.generation
@@ -88,14 +109,19 @@ def _tell(job: Job, pipeline: Pipeline, event: EventType, **data: str) -> None:
 
 
 def _retry(worker: BaseWorker, job: Job, pipeline: Pipeline) -> None:
-    """Schedules the job's next try; rq's own `retry` writes the status before the rest, whoever owns the job."""
-    at = now() + timedelta(seconds=job.get_retry_interval())
+    """Does what rq's own `retry` does, which writes the status before the rest, whoever owns the job."""
+    interval_s = job.get_retry_interval()
     job.retries_left = (job.retries_left or 0) - 1
+    _schedule(worker, job, interval_s, pipeline)
+
+
+def _schedule(worker: BaseWorker, job: Job, in_s: float, pipeline: Pipeline) -> None:
+    at = now() + timedelta(seconds=in_s)
     worker.queue_class(job.origin, connection=worker.connection).schedule_job(job, at, pipeline=pipeline)
 
 
 def _reason(raised: BaseException) -> JobError:
-    if isinstance(raised, GenerationFailed):
+    if isinstance(raised, TOLD):
         return JobError(code=raised.code, message=str(raised))
     return JobError(code=DarkroomError.code, message="The job failed through a fault of the service.")
 

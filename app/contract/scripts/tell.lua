@@ -1,6 +1,18 @@
 -- Tells what happens to a job, in the script that makes it happen: in the job's stream, which is kept as long as the job
--- is, and on the channel of the same name. Whatever is wrong with the stream, the job goes its way.
+-- is, and on the channel of the same name; and an end also to whoever wants it delivered. Whatever is wrong with these,
+-- the job goes its way. Of a delivery, which is a job to rq, nothing is told.
+local ends = {succeeded = true, failed = true, canceled = true, expired = true}
+
 local function tell(id, event, data)
+  if redis.call('HEXISTS', jobs .. id, 'darkroom_delivery') == 1 then
+    return
+  end
+  if ends[event] then
+    local is_posted, trouble = pcall(post, id, 'job.' .. event)
+    if not is_posted then
+      redis.log(redis.LOG_WARNING, 'The end of the job ' .. id .. ' is not delivered: ' .. cjson.encode(trouble))
+    end
+  end
   local stream = events .. id
   local entry = redis.pcall('XADD', stream, 'MAXLEN', '~', 1024, '*', 'type', event, 'data', data)
   if type(entry) == 'table' then
