@@ -43,6 +43,11 @@ def input_key(record_id: str, sha256: str) -> str:
     return f"{record_id}/inputs/{sha256}"
 
 
+def preview_key(record_id: str, step: int) -> str:
+    """Where the storage keeps a picture of the picture as it was after so many steps."""
+    return f"{record_id}/previews/{step}.webp"
+
+
 def tries_key(digest: str) -> str:
     """The jobs of the requests with one and the same body, for as long as an OpenAI client may send it again."""
     return f"darkroom:tries:{digest}"

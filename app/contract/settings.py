@@ -115,6 +115,13 @@ class Settings(BaseSettings):
         description="The ports that webhooks and image addresses may name.",
     )
 
+    openai_wait_s: float = Field(
+        default=300.0, gt=0, description="How long a client of OpenAI's API waits; then it gets a 504 and asks again."
+    )
+    openai_reattach_s: float = Field(
+        default=30.0, ge=0, description="A job whose OpenAI client has gone is canceled, unless it comes again by then."
+    )
+
     workers: PositiveInt | Literal["auto"] = Field(default="auto", description="auto: one per GPU, one without any.")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
