@@ -1,6 +1,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+MAX_PARTS = 10_000  # chunks or segments
+
 
 class PictureRefused(Exception):
     """Raised with a sentence that says why a file is not taken for a picture."""
@@ -18,6 +20,13 @@ class Damaged(PictureRefused):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"The picture is damaged: {what}.")
+
+
+class TooManyParts(PictureRefused):
+    """Raised when a file has more parts than any encoder makes; each takes time to look at."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The file has more than {MAX_PARTS} parts.")
 
 
 class Animated(PictureRefused):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.pictures.anatomy import Anatomy, CutOff, Damaged, Header, PictureRefused
+from app.pictures.anatomy import MAX_PARTS, Anatomy, CutOff, Damaged, Header, PictureRefused, TooManyParts
 from app.pictures.exif import is_turned
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -52,7 +52,7 @@ def examine(content: bytes) -> Anatomy:
 def _segments(content: bytes) -> Iterator[Segment]:
     """Every segment that has a length, then the end."""
     view, at = memoryview(content), 2
-    while True:
+    for _ in range(MAX_PARTS):
         if not (found := MARKER.match(content, at)):
             raise CutOff if at + 1 >= len(content) else Damaged("a marker is missing")
         marker, start = found[1][0], found.end()
@@ -70,6 +70,7 @@ def _segments(content: bytes) -> Iterator[Segment]:
                 raise CutOff
             at = following.start()
         yield Segment(marker, view[start + 2 : end], end, at - end)
+    raise TooManyParts
 
 
 def _frame_size(frame: Segment) -> tuple[int, int]:

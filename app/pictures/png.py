@@ -4,7 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from app.pictures.anatomy import Anatomy, Animated, CutOff, Damaged, Header
+from app.pictures.anatomy import MAX_PARTS, Anatomy, Animated, CutOff, Damaged, Header, TooManyParts
 from app.pictures.exif import is_turned
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -14,10 +14,12 @@ CHUNK = struct.Struct(">I4s")
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 PALETTE, ALPHA = 3, (4, 6)
+ANIMATION = (b"acTL", b"fcTL", b"fdAT")
+ONLY_ONE = (b"IHDR", b"PLTE", b"IDAT")  # the last may come in pieces, one right after the other
 WHOLE = ((0, 0, 1, 1),)
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 FED_BYTES, INFLATED_BYTES = 1 << 14, 1 << 20  # zlib copies what it was fed and has not used, each time
-MAX_TEXT_BYTES = 1 << 20  # Pillow inflates no more of a text or a colour profile
+MAX_TEXT_BYTES = 1 << 20  # in all; Pillow inflates no more of one text or colour profile
 
 
 def read_header(content: bytes) -> Header:
@@ -34,15 +36,14 @@ def read_header(content: bytes) -> Header:
 def examine(content: bytes) -> Anatomy:
     _, _, _, colour, *_ = HEADER.unpack_from(content, HEADER_AT)
     pixels = _Inflated(_pixel_bytes(content), "it holds more pixels than its header says")
-    end, kinds, turned = 0, set(), False
+    end, kinds, texts, turned = 0, [b""], _Texts(), False
     for kind, data, end in _chunks(content):  # noqa: B007 - the last one's end is the file's
-        kinds.add(kind)
-        if kind in (b"acTL", b"fcTL", b"fdAT"):
-            raise Animated
+        _check_place(kind, kinds)
+        kinds.append(kind)
         if kind == b"IDAT":
             pixels.feed(data)
         elif kind in (b"zTXt", b"iTXt", b"iCCP"):
-            _hold_to_text(kind, bytes(data))
+            texts.count(kind, bytes(data))
         elif kind == b"eXIf":
             turned = is_turned(bytes(data))
     if not pixels.is_whole:
@@ -50,6 +51,15 @@ def examine(content: bytes) -> Anatomy:
     if colour == PALETTE and b"PLTE" not in kinds:
         raise Damaged("it has no palette")
     return Anatomy(end, has_alpha=colour in ALPHA or b"tRNS" in kinds, is_turned=turned)
+
+
+def _check_place(kind: bytes, before: list[bytes]) -> None:
+    if kind in ANIMATION:
+        raise Animated
+    if kind in ONLY_ONE and kind in before and (kind, before[-1]) != (b"IDAT", b"IDAT"):
+        raise Damaged("its chunks are out of order")
+    if len(before) > MAX_PARTS:
+        raise TooManyParts
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
@@ -75,6 +85,10 @@ class _Inflated:
         self._stream = zlib.decompressobj()
         self._left = expected
         self._complaint = complaint
+
+    @property
+    def left(self) -> int:
+        return self._left
 
     @property
     def is_whole(self) -> bool:
@@ -104,11 +118,19 @@ def _pixel_bytes(content: bytes) -> int:
     return inflated
 
 
-def _hold_to_text(kind: bytes, data: bytes) -> None:
-    """Keyword, NUL, then a method and a stream; an iTXt has two flags, a language and a translation before it."""
-    _, _, rest = data.partition(b"\0")
-    if kind == b"iTXt":
-        if rest[:1] != b"\1":
-            return
-        rest = rest[1:2] + rest[2:].split(b"\0", 2)[-1]
-    _Inflated(MAX_TEXT_BYTES, "a text in it is too long").feed(memoryview(rest[1:]))
+class _Texts:
+    """The compressed texts and colour profiles, which may inflate to so many bytes in all."""
+
+    def __init__(self) -> None:
+        self._left = MAX_TEXT_BYTES
+
+    def count(self, kind: bytes, data: bytes) -> None:
+        """A keyword and NUL, a method, the stream; an iTXt has two flags, a language and a translation between."""
+        _, _, rest = data.partition(b"\0")
+        if kind == b"iTXt":
+            if rest[:1] != b"\1":
+                return
+            rest = rest[1:2] + rest[2:].split(b"\0", 2)[-1]
+        inflated = _Inflated(self._left, "its texts are too long")
+        inflated.feed(memoryview(rest[1:]))
+        self._left = inflated.left

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from app.pictures.anatomy import Anatomy, Animated, CutOff, Damaged, Header
+from app.pictures.anatomy import MAX_PARTS, Anatomy, Animated, CutOff, Damaged, Header, TooManyParts
 from app.pictures.exif import is_turned
 
 CHUNK = struct.Struct("<4sI")
@@ -53,7 +53,9 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
     view, at, end = memoryview(content), FIRST_CHUNK_AT, _end(content)
     if end > len(content):
         raise CutOff
-    while at < end:
+    for _ in range(MAX_PARTS):
+        if at == end:
+            return
         if at + CHUNK.size > end:
             raise Damaged("a chunk is larger than its file")
         kind, length = CHUNK.unpack_from(content, at)
@@ -61,6 +63,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if at > end:
             raise Damaged("a chunk is larger than its file")
         yield kind, view[start : start + length]
+    raise TooManyParts
 
 
 def _image_size(kind: bytes, data: memoryview) -> tuple[int, int]:

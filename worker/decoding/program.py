@@ -73,15 +73,22 @@ def _reduced(picture: Image.Image, least: tuple[int, int], role: str) -> Image.I
     rows = max(1, BAND_ROWS // factor) * factor
     for top in range(0, picture.height, rows):
         band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-        reduced.paste(_flat(band, role).reduce(factor), (0, top // factor))
+        reduced.paste(_flat(_plain(band).reduce(factor), role), (0, top // factor))
     return reduced
 
 
-def _flat(picture: Image.Image, role: str) -> Image.Image:
-    """Eight bits a channel and no transparency: behind an image lies white, behind a mask black."""
-    if picture.mode.startswith("I"):  # 16 bits, which convert() would cut at 255
+def _plain(picture: Image.Image) -> Image.Image:
+    """Eight bits a channel, and no palette."""
+    if picture.mode.startswith("I"):  # sixteen bits, which convert() would cut at 255
         picture.info.pop("transparency", None)
-        picture = picture.point(lambda value: value * (1 / 256) + 0).convert("L")
+        return picture.point(lambda value: value * (1 / 256) + 0).convert("L")
+    if picture.mode in {"1", "P"} or "transparency" in picture.info:
+        return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return picture
+
+
+def _flat(picture: Image.Image, role: str) -> Image.Image:
+    """No transparency: behind an image lies white, behind a mask black."""
     if role == "alpha_mask":
         return ImageChops.invert(picture.convert("RGBA").getchannel("A"))
     if picture.has_transparency_data:
