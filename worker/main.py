@@ -16,7 +16,7 @@ from worker.pipelines.warming import LoadedModel
 from worker.queue import QueueWorker
 from worker.redis_client import connect
 from worker.retention import forgetting
-from worker.task import Workbench, develop
+from worker.task import Workbench, develop, discard
 from worker.watchdog import require_progress
 
 
@@ -43,6 +43,7 @@ def main(settings: Settings, name: str | None = None) -> None:
             name,
             connection=connect(settings.redis_address),
             develop=partial(develop, workbench=Workbench(engine, models, storage)),
+            discard=partial(discard, storage=storage),
             announce=announce,
             capacity=settings.max_jobs,
             lease_s=settings.lease_s,

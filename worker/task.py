@@ -1,9 +1,11 @@
+import logging
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from obstore.exceptions import BaseError as StorageError
 from torch import Tensor
 
 from app.contract.job import Development
@@ -21,6 +23,7 @@ from worker.queue import Claim, WorkerBroken
 STUCK_AFTER_S = 30.0  # past a run's deadline; a step that is under way may take its time
 PREVIEW_EVERY = 2  # steps
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,21 @@ def develop(claim: Claim, workbench: Workbench, on_preview: OnPreview | None = N
     with translated():
         images, warnings = _developed(claim, workbench, on_preview)
         developed = time.monotonic()
-        stored = outputs.store(images, generation, f"{claim.job_id}/{claim.execution_id}", workbench.storage)
+        stored = outputs.store(images, generation, _folder(claim), workbench.storage)
     timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
     return Development(images=stored, warnings=warnings, timings=timings).model_dump(mode="json")
+
+
+def discard(claim: Claim, storage: Storage) -> None:
+    """Deletes what was stored of a run that nobody will see, and of an erased job everything."""
+    try:
+        storage.erase(claim.job_id if claim.is_erased else _folder(claim))
+    except (StorageError, OSError) as error:  # when its time is over it is forgotten like all the rest
+        logger.warning("The pictures of job %s could not be deleted: %s", claim.job_id, error)
+
+
+def _folder(claim: Claim) -> str:
+    return f"{claim.job_id}/{claim.execution_id}"  # another run of the job stores elsewhere
 
 
 def _developed(claim: Claim, workbench: Workbench, on_preview: OnPreview | None) -> tuple[Tensor, list[str]]:

@@ -13,7 +13,7 @@ from redis import Redis
 from torch import Tensor, nn
 
 from app.contract.catalogue import Catalogue
-from app.contract.storage import Storage
+from app.contract.storage import FOLDER, Storage
 from tests.worker.pipelines.conftest import CPU
 from tests.worker.queue.front import Front
 from worker import task
@@ -23,7 +23,7 @@ from worker.pipelines.warm_models import WarmModels
 from worker.pipelines.warming import LoadedModel, WarmModel
 from worker.queue import Claim, QueueWorker, WorkerBroken
 from worker.queue.ledger import Ledger
-from worker.task import Workbench, develop
+from worker.task import Workbench, develop, discard
 
 SOON_S = 30.0
 
@@ -174,3 +174,20 @@ def test_a_job_that_asks_for_previews_gets_them_while_it_develops(redis: Redis, 
     assert previews
     assert previews.keys() <= set(range(2, 40, 2))
     assert all(Image.open(BytesIO(content)).format == "WEBP" for content in previews.values())
+
+
+@pytest.mark.parametrize(
+    ("is_erased", "left"), [(False, ["job-1/run", "job/another", "job/inputs"]), (True, ["job-1/run"])]
+)
+def test_a_run_that_nobody_will_see_leaves_no_pictures_and_an_erased_job_leaves_nothing(
+    claim: Claim, tmp_path: Path, is_erased: bool, left: list[str]
+) -> None:
+    storage, job_id = Storage(tmp_path.as_uri()), claim.job_id
+    for folder in (f"{job_id}/{claim.execution_id}", f"{job_id}/another", f"{job_id}/inputs", f"{job_id}-1/run"):
+        storage.put(f"{folder}/0.png", b"a picture", "image/png")
+    claim.is_erased = is_erased
+
+    discard(claim, storage)
+
+    folders = [str(path.parent.relative_to(tmp_path / FOLDER)) for path in tmp_path.rglob("*.png")]
+    assert sorted(folder.replace(job_id, "job") for folder in folders) == left

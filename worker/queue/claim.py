@@ -36,7 +36,7 @@ class Claim:
         self.execution = Execution(execution_id, job_id, connection, worker_name=worker)
         self.execution.created_at = self.job.started_at or datetime.now(UTC)
         self._lock = threading.Lock()
-        self.is_lost = self.is_stopped = self._is_over = False
+        self.is_lost = self.is_erased = self.is_stopped = self._is_over = False
         self._abort: Callable[[], object] | None = None
         self._has_news = False
 

@@ -92,6 +92,14 @@ class Ledger:
         """Writes a job's end, or does nothing and returns False if the job is not this worker's any more."""
         return bool(self._fence([claim.job.started_job_registry.key], [claim.entry, *commands]))
 
+    def has_published(self, claim: Claim) -> bool:
+        """Whether the job's result is this claim's."""
+        newest = claim.job.latest_result()
+        return newest is not None and newest.execution_id == claim.execution_id
+
+    def is_erased(self, claim: Claim) -> bool:
+        return bool(self._connection.exists(names.erased_key(claim.job_id)))
+
     def reap(self, *, renews: bool = True) -> list[str]:
         """Gives the jobs of dead workers back to their queues; returns the jobs' ids.
 

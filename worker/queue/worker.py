@@ -22,6 +22,7 @@ from app.contract.announcement import Announcement
 from worker.queue import endings
 from worker.queue.attempt import Develop, attempt
 from worker.queue.claim import Claim
+from worker.queue.conclusion import Discard, conclude
 from worker.queue.errors import WorkerBroken
 from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
@@ -43,20 +44,26 @@ def _develop_nothing(claim: Claim) -> dict[str, Any]:
     raise NotImplementedError(f"This worker only stands for another process; it cannot develop {claim.job_id}.")
 
 
+def _discard_nothing(_claim: Claim) -> None:
+    pass
+
+
 class QueueWorker(BaseWorker):
     """Claims as many jobs as it has room for and develops each in a slot of its own, until it is told to stop.
 
     It wants a Redis client of its own, with a short timeout and without decoding, and calls it only in `work`.
-    `announce` is called with each beat; both it and `develop` raise WorkerBroken to have this process end.
+    `announce` is called with each beat; both it and `develop` raise WorkerBroken to have this process end. `discard` is
+    called when what `develop` has made is to be seen by nobody, since the job was canceled, erased or taken away.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options with defaults, and rq's own
         self,
         models: Sequence[str],
         name: str | None = None,
         *,
         connection: Redis,
         develop: Develop = _develop_nothing,
+        discard: Discard = _discard_nothing,
         announce: Callable[[], Announcement] | None = None,
         capacity: int = 1,
         lease_s: float = 4.0,
@@ -70,6 +77,7 @@ class QueueWorker(BaseWorker):
         self.claims: dict[str, Claim] = {}
         self._abandoned: list[Claim] = []  # whatever Redis still says, they are not taken up again
         self._develop = develop
+        self._discard = discard
         self._announce = announce
         self._grace_s = grace_s
         self._ledger = Ledger(connection, self.name, self.queues, lease_s)
@@ -216,11 +224,7 @@ class QueueWorker(BaseWorker):
         os._exit(1)  # whatever is stuck, it would wait for it
 
     def _write(self, claim: Claim, commands: Commands) -> None:
-        patiently(partial(self._commit, claim, commands), give_up=lambda: claim.is_lost or self._has_left)
-
-    def _commit(self, claim: Claim, commands: Commands) -> None:
-        if not self._ledger.commit(claim, commands):
-            logger.info("The job %s ended here after it was taken away.", claim.job_id)
+        conclude(self._ledger, claim, commands, self._discard, has_left=lambda: self._has_left)
 
     def _drain(self) -> None:
         until = (self._stop_asked_at or 0) + self._grace_s

@@ -42,6 +42,10 @@ class Front:
         job_id, tenant = self._owned(record_id)
         return self._ask(lambda store: store.cancel(job_id, tenant=tenant))
 
+    def erase(self, record_id: str) -> None:
+        job_id, tenant = self._owned(record_id)
+        self._ask(lambda store: store.erase(job_id, tenant=tenant))
+
     def error_of(self, record_id: str) -> JobError:
         error = self.wait_for(record_id, JobStatus.FAILED).error
         assert error
