@@ -29,11 +29,11 @@ The rules:
 8. A run ends early by `Aborted` thrown into its greenlet where it is parked: cancelled, past its deadline, closed.
 """
 
-from worker.engine.call import Adapters, worn
 from worker.engine.engine import Engine
 from worker.engine.errors import DeadlinePassed, EngineClosed, EngineError, ModuleInUse, NotAdopted, SharedModuleChanged
 from worker.engine.stats import EngineStats, ModuleStats, NeverStacked
 from worker.engine.steps import OnStep
+from worker.engine.wearing import Adapters, worn
 
 __all__ = [
     "Adapters",

@@ -9,7 +9,6 @@ from torch import nn
 
 from worker.engine.call import Call
 from worker.engine.errors import SharedModuleChanged
-from worker.engine.few_rows import multiply_by_call
 from worker.engine.fingerprint import Fingerprint
 from worker.engine.pipeline_copy import is_pipeline
 from worker.engine.run import Run
@@ -66,7 +65,6 @@ class Adoption:
         self.model = model
         self.name = name
         self.module = module
-        self._hooks = multiply_by_call(module)
         self.fingerprint = Fingerprint(module)
         self._before = {method: vars(module).get(method) for method in (*REROUTED, "_apply")}
         self.methods: list[Method] = []
@@ -85,8 +83,6 @@ class Adoption:
                 setattr(self.module, name, before)
             else:
                 vars(self.module).pop(name, None)
-        for hook in self._hooks:
-            hook.remove()
         del self.module._adoption
 
 

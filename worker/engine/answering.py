@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from worker.engine.adoption import Method
-from worker.engine.call import Call, answer_stacked, kinds_of, widest_of
+from worker.engine.call import Call, answer_stacked, widest_of
 from worker.engine.memo import Memo
 from worker.engine.randomness import own
 from worker.engine.run import Answer, forget_tensors
 from worker.engine.stacking import CannotSplit, flatten, split, tensors_of
 from worker.engine.stats import NeverStacked
+from worker.engine.wearing import kinds_of
 
 # By how much of its size a vector of a stacked answer may differ from the lone one: kernels vary with the row count.
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}

@@ -1,15 +1,16 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from worker.engine.as_alone import AsAlone
 from worker.engine.digest import digest
 from worker.engine.randomness import States
 from worker.engine.stacking import Kind, describe, flatten, listed_rows, rebuild, stack, tensors_of
+from worker.engine.wearing import Adapters, wearing
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Method
@@ -18,33 +19,8 @@ PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
 # Numbers that are exact in each other's stead: schedulers disagree on the type of a timestep.
 NUMBERS = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 
-# What a run's rows wear while modules answer them, such as LoRA weights: the engine passes it on and knows no more.
-# It may have `kinds`, which are equal for those that reach the same layers: all kinds must have met (rule 3).
-Adapters: TypeAlias = Hashable
 # One for each argument: its name, structure and what its leaves must have in common.
 Terms: TypeAlias = frozenset[Hashable]
-
-
-_worn: ContextVar[Sequence[tuple[Adapters | None, int]]] = ContextVar("worn", default=())
-
-
-def worn() -> Sequence[tuple[Adapters | None, int]]:
-    """Returns whose rows the present forward pass has, in their order: a run's adapters, and how many rows."""
-    return _worn.get()
-
-
-def kinds_of(adapters: Adapters | None) -> Sequence[Hashable]:
-    return getattr(adapters, "kinds", [adapters is None])
-
-
-@contextmanager
-def wearing(rows: Sequence[tuple[Adapters | None, int]]) -> Iterator[None]:
-    """Has `worn` return these rows inside the context."""
-    token = _worn.set(rows)
-    try:
-        yield
-    finally:
-        _worn.reset(token)
 
 
 @dataclass(eq=False, repr=False)
@@ -135,9 +111,10 @@ def answer_stacked(calls: Sequence[Call], widest: Call) -> Any:
     Each call has zeros for the arguments that it lacks and the widest has.
     """
     kinds = [_kind(leaf, widest.rows) for leaf in widest.leaves]
+    is_on_cpu = next(tensors_of(leaf)[0] for leaf in widest.leaves if tensors_of(leaf)).device.type == "cpu"
     leaves = iter(stack([[*call.leaves_like(widest)] for call in calls], kinds, [call.rows for call in calls]))
     arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
-    with wearing([(call.adapters, call.rows) for call in calls]):
+    with wearing([(call.adapters, call.rows) for call in calls]), AsAlone() if is_on_cpu else nullcontext():
         return widest.method.call_named(arguments)
 
 

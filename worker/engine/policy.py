@@ -11,8 +11,8 @@ def choose(
 ) -> list[Call]:
     """Returns the next batch: the first call, and those behind it that fit, in their order, up to the row limit.
 
-    Only that rows with equal adapters are brought together, which is quicker for whoever adds something to them.
-    `parked` is in the order of `by_turn`. `join` returns the wider of two calls, or None if they do not fit.
+    Only that calls with equal adapters, and of as many rows, are brought together: what treats these apart is quicker
+    then. `parked` is in the order of `by_turn`. `join` returns the wider of two calls, or None if they do not fit.
     """
     first, *others = parked
     batch, rows, widest, limit = [first], first.rows, first, row_limit(first)
@@ -21,7 +21,7 @@ def choose(
             batch.append(call)
             rows, widest = rows + call.rows, wider
     kinds = list(dict.fromkeys(call.adapters for call in batch))
-    return sorted(batch, key=lambda call: kinds.index(call.adapters))
+    return sorted(batch, key=lambda call: (kinds.index(call.adapters), call.rows))
 
 
 def by_turn(parked: Mapping[Call, Run]) -> list[Call]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from greenlet import getcurrent, greenlet
 
-from worker.engine.call import Adapters, Call
+from worker.engine.call import Call
 from worker.engine.errors import Aborted
 from worker.engine.pipeline_copy import own_copy
 from worker.engine.randomness import States, own
+from worker.engine.wearing import Adapters
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Adoption

@@ -36,11 +36,14 @@ def test_rows_that_are_over_the_limit_wait_and_smaller_calls_pass_them() -> None
 
     batch = choose(parked, join, lambda _: 4)
 
-    assert rows_of(batch) == [2, 1, 1]
+    assert rows_of(batch) == [1, 1, 2]
 
 
-def test_calls_with_equal_adapters_stand_together() -> None:
-    parked = [call(rows, adapters=adapters) for rows, adapters in enumerate(["a", None, "b", "a", None], start=1)]
+def test_calls_with_equal_adapters_stand_together_and_among_them_those_of_as_many_rows() -> None:
+    parked = [
+        call(rows, adapters=adapters)
+        for rows, adapters in zip([4, 2, 3, 1, 5], ["a", None, "b", "a", None], strict=True)
+    ]
 
     batch = choose(parked, join, lambda _: 16)
 

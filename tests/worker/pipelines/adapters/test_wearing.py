@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import worn
-from worker.engine.call import wearing
+from worker.engine.wearing import wearing
 from worker.pipelines.adapters import Lora, RowsUnclear, Wearing
 from worker.pipelines.adapters.lora import Pair
 from worker.pipelines.adapters.wearing import make_wearable

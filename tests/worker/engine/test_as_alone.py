@@ -1,0 +1,84 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.worker.engine.small_pipelines import Room, Rows
+
+
+class Deep(Rows):
+    """Makes of every row another by several layers, in which roundings grow."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
+        self.seen.append(len(sample))
+        return self.layers(sample)
+
+
+def linear() -> Deep:
+    return Deep(*(nn.Linear(64, 64) for _ in range(4)))
+
+
+def convolving(dimensions: int, **settings: Any) -> Deep:
+    convolution = getattr(nn, f"Conv{dimensions}d")
+    return Deep(*(convolution(8, 8, **({"kernel_size": 3, "padding": 1} | settings)) for _ in range(4)))
+
+
+def values(seed: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def equals_alone(module: Deep, *shape: int) -> bool:
+    """Tells whether calls of 1, 2, 3, 1 and 5 rows in one forward pass give the very bits that they give alone."""
+    room = Room(module)
+    samples = [values(seed, rows, *shape) for seed, rows in enumerate([1, 2, 3, 1, 5])]
+    results = room.develop(*[room.admit(sample=sample, steps=3) for sample in samples])
+    assert 12 in module.seen
+    return all(
+        torch.equal(result, room.alone(sample=sample, steps=3)) for sample, result in zip(samples, results, strict=True)
+    )
+
+
+@pytest.mark.parametrize("length", [(), (1,), (2,), (5,), (9,)], ids=str)
+def test_a_call_of_few_vectors_is_rounded_as_alone(length: tuple[int, ...]) -> None:
+    assert equals_alone(linear(), *length, 64)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (convolving(2), (8, 8, 8)),
+        (convolving(2, kernel_size=1, padding=0), (8, 8, 8)),
+        (convolving(2, padding="same"), (8, 8, 8)),
+        (convolving(2, padding=2, dilation=2), (8, 8, 8)),
+        (convolving(2, groups=2), (8, 8, 8)),
+        (convolving(2), (8, 64, 64)),
+        (convolving(1), (8, 20)),
+        (convolving(3), (8, 3, 8, 8)),
+    ],
+    ids=["plain", "one by one", "same", "dilated", "groups", "large", "one dimension", "three dimensions"],
+)
+def test_a_convolution_is_rounded_as_alone(module: Deep, shape: tuple[int, ...], threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert equals_alone(module, *shape)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_frames_folded_into_the_rows_are_told_apart_and_what_is_no_row_is_left_alone() -> None:
+    class Folding(Deep):
+        def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
+            self.seen.append(len(sample))
+            frames = self.layers(sample.flatten(0, 1)).unflatten(0, sample.shape[:2])
+            return frames + self.layers[0](input=values(0, 8, 8, 8))
+
+    module = Folding(*(nn.Conv2d(8, 8, 3, padding=1) for _ in range(2)))
+
+    assert equals_alone(module, 4, 8, 8, 8)
