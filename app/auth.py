@@ -13,6 +13,7 @@ from app.contract.errors import KeyInvalid, RedisUnavailable, ScopeMissing
 from app.contract.keys import Key, KeyStore, Pace, Scope
 from app.contract.links import Links, read_links
 from app.contract.settings import Settings
+from app.redis_client import connect
 from app.unstartable import Unstartable
 
 MEMORY_S = 2.0  # for so long a revoked key may still be taken
@@ -95,7 +96,7 @@ class Doorkeeper:
         return key
 
 
-async def require_a_key(redis: Redis, settings: Settings) -> None:
+async def require_a_key(settings: Settings) -> None:
     """Raises Unstartable if the API would listen to others while nobody has a key and nobody has said what that means.
 
     Without Redis nobody knows whether there is a key: the API starts, and will ask for one.
@@ -103,13 +104,14 @@ async def require_a_key(redis: Redis, settings: Settings) -> None:
     if settings.auth != "auto" or is_loopback(settings.host):
         return
     try:
-        has_keys = await KeyStore(redis).exist()
+        async with connect(settings.redis_address) as redis:
+            has_keys = await KeyStore(redis).exist()
     except RedisUnavailable:
         return
     if not has_keys:
         raise Unstartable(
-            f"Others can reach {settings.host} and there is no API key. Make one with `darkroom keys create --name me`, "
-            "or start with DARKROOM_AUTH=keys, which lets nobody in until there is one, or with DARKROOM_AUTH=open, "
+            f"Others can reach {settings.host} and there is no API key: make one with `darkroom keys create`. "
+            "Or start with DARKROOM_AUTH=keys, which lets nobody in until there is one, or with DARKROOM_AUTH=open, "
             "which lets everyone in."
         )
 

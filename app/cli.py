@@ -3,16 +3,17 @@
 # ruff: noqa: PLC0415 - what it does not need costs a second of start-up
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from app.contract.settings import Settings
+from app import keys_command
+from app.terminal import fail, say, settings_with
 
 CANCELED_BY_HAND = 130
 
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+cli.add_typer(keys_command.commands, name="keys")
 
 Host = Annotated[str | None, typer.Option(help="Where the API listens; default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="0: any free port; default 8000.")]
@@ -33,30 +34,33 @@ def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None
     from app.contract.catalogue import CatalogueUnreadable
     from app.unstartable import Unstartable
 
-    settings = _settings(host=host, port=port, state_dir=state_dir)
+    settings = settings_with(host=host, port=port, state_dir=state_dir)
     try:
         workers.require_packages()
-        asyncio.run(service.up(settings, _say))
+        asyncio.run(service.up(settings, say))
     except (CatalogueUnreadable, Unstartable) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @cli.command()
 def api(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None:
     """Starts one API process."""
-    settings = _settings(host=host, port=port, state_dir=state_dir)
+    import asyncio
 
+    from app.auth import require_a_key
     from app.contract.catalogue import CatalogueUnreadable
     from app.listener import address_of, listen
     from app.server import serve
     from app.unstartable import Unstartable
 
+    settings = settings_with(host=host, port=port, state_dir=state_dir)
     try:
+        asyncio.run(require_a_key(settings))
         with listen(settings.host, settings.port) as listener:
             typer.echo(f"darkroom: listening on {address_of(listener)}")
             serve(settings, listener)
     except (CatalogueUnreadable, Unstartable) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @cli.command()
@@ -68,12 +72,12 @@ def worker(state_dir: StateDir = None) -> None:
     from app.contract.catalogue import CatalogueUnreadable
     from app.unstartable import Unstartable
 
-    settings = _settings(state_dir=state_dir)
+    settings = settings_with(state_dir=state_dir)
     try:
         workers.require_packages()
-        asyncio.run(workers.work(settings, _say))
+        asyncio.run(workers.work(settings, say))
     except (CatalogueUnreadable, Unstartable) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @cli.command()
@@ -81,6 +85,7 @@ def generate(  # noqa: PLR0913, PLR0917 - one for each option
     prompt: str,
     output: Annotated[Path, typer.Option("-o", "--output", help="A .png, .jpg or .webp file.")],
     url: Annotated[str, typer.Option(envvar="DARKROOM_URL")] = "http://127.0.0.1:8000",
+    key: Annotated[str | None, typer.Option(envvar="DARKROOM_API_KEY", help="An API key, if it asks for one.")] = None,
     model: str | None = None,
     seed: int | None = None,
     steps: int | None = None,
@@ -109,9 +114,9 @@ def generate(  # noqa: PLR0913, PLR0917 - one for each option
         "num_images": num_images,
     }
     try:
-        pictures = develop(Client(url), output, asked, timeout)
+        pictures = develop(Client(url, key), output, asked, timeout)
     except GenerationStopped as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         typer.echo("The job is canceled.", err=True)
         raise typer.Exit(CANCELED_BY_HAND) from None
@@ -131,38 +136,9 @@ def demo(
     try:
         demonstrate(output, patience, typer.echo)
     except GenerationStopped as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(CANCELED_BY_HAND) from None
-
-
-def _settings(**given: Any) -> "Settings":
-    from pydantic import ValidationError
-
-    from app.contract.settings import Settings
-
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        _fail("; ".join(f"DARKROOM_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()))
-
-
-def _say(line: str) -> None:
-    """Tells whoever still reads it: the service does not end with its reader."""
-    import os
-    import sys
-
-    try:
-        typer.echo(f"darkroom: {line}")
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

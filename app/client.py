@@ -28,11 +28,18 @@ class Unreachable(GenerationStopped):
 class Client:
     """One Darkroom, over HTTP."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
         on_this_machine = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
         # a proxy that the environment names does not reach this machine's own loopback
-        self._http = httpx.Client(base_url=self.url, timeout=ANSWER_TIMEOUT_S, trust_env=not on_this_machine)
+        if key and not key.isascii():
+            raise GenerationStopped("That is no API key: one is made of letters, digits and underscores.")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key.strip()}"} if key else {},
+            timeout=ANSWER_TIMEOUT_S,
+            trust_env=not on_this_machine,
+        )
 
     def is_alive(self) -> bool:
         try:

@@ -1,15 +1,22 @@
 """The Redis that `darkroom up` brings along: a child on a unix socket in the state folder."""
 
+import asyncio
 import fcntl
 import os
 import shutil
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
 from app.contract.settings import Settings
-from app.supervisor import Program
+from app.supervisor import Program, Supervisor
 from app.unstartable import Unstartable
+from app.workers import environment
 
 PROGRAMS = ("redis-server", "valkey-server")
 NO_REDIS = (
@@ -18,6 +25,7 @@ NO_REDIS = (
 )
 LOG_FILE = "redis.log"
 GRACE_S = 20.0  # it writes its last commands to the disk
+LOOK_AGAIN_S = 0.02
 LOCK_PATIENCE_S = 2.0  # the Redis of a supervisor that was killed needs a moment to end
 
 
@@ -83,3 +91,40 @@ def redis_program(settings: Settings, lock: int) -> Program:
     }
     command = [server, *(word for name, value in options.items() for word in (f"--{name}", value))]
     return Program("redis", lambda _life: command, GRACE_S, orphan_signal=signal.SIGTERM, pass_fds=(lock,))
+
+
+async def start_redis(settings: Settings, supervisor: Supervisor, client: Redis) -> None:
+    """Returns when it has read its file, however long that takes.
+
+    Raises Unstartable.
+    """
+    [server] = supervisor.start([redis_program(settings, lock_state_folder(settings.state_dir))])
+    while server.deaths == 0:
+        if await _answers(client):
+            return
+        await asyncio.sleep(LOOK_AGAIN_S)
+    raise Unstartable(f"The embedded Redis does not start: {settings.state_dir / LOG_FILE} says why.")
+
+
+@asynccontextmanager
+async def embedded_redis(settings: Settings, client: Redis) -> AsyncIterator[None]:
+    """Starts it for as long as the context lasts, unless it runs already or another Redis is meant.
+
+    Raises Unstartable.
+    """
+    if settings.redis_url or await _answers(client):
+        yield
+        return
+    settings = settings.model_copy(update={"state_dir": settings.state_dir.resolve()})
+    supervisor = Supervisor(environment(settings), lambda _line: None)
+    try:
+        await start_redis(settings, supervisor, client)
+        yield
+    finally:
+        await supervisor.stop()
+
+
+async def _answers(client: Redis) -> bool:
+    with suppress(RedisError):
+        return bool(await client.ping())
+    return False

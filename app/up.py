@@ -5,18 +5,15 @@ import socket
 import sys
 from contextlib import suppress
 
-import redis.asyncio
-from redis.exceptions import RedisError
-
+from app.auth import require_a_key
 from app.contract.catalogue import Catalogue
 from app.contract.errors import RedisUnavailable
 from app.contract.job_store import JobStore
 from app.contract.settings import Settings
 from app.listener import address_of, listen
 from app.redis_client import connect, job_store
-from app.redis_server import LOG_FILE, lock_state_folder, redis_program
-from app.supervisor import Child, Program, Say, Supervisor
-from app.unstartable import Unstartable
+from app.redis_server import start_redis
+from app.supervisor import Program, Say, Supervisor
 from app.workers import Command, environment, worker_command, worker_programs
 
 LOOK_AGAIN_S = 0.1
@@ -49,24 +46,13 @@ async def up(settings: Settings, say: Say, worker: Command = worker_command) -> 
 async def _run(settings: Settings, supervisor: Supervisor, listener: socket.socket, say: Say, worker: Command) -> None:
     async with connect(settings.redis_address) as client:
         if settings.redis_url is None:
-            program = redis_program(settings, lock_state_folder(settings.state_dir))
-            if not await _answers(client, supervisor.start([program])[0]):
-                raise Unstartable(f"The embedded Redis does not start: {settings.state_dir / LOG_FILE} says why.")
+            await start_redis(settings, supervisor, client)
+        await require_a_key(settings)
         api = [sys.executable, "-m", "app.server", str(listener.fileno())]
         supervisor.start([Program("api", lambda _life: api, API_GRACE_S, pass_fds=(listener.fileno(),))])
         supervisor.start(worker_programs(settings, client, worker))
         say(f"listening on {address_of(listener)}")
         await _tell_warm_workers(job_store(client, settings), say)
-
-
-async def _answers(client: redis.asyncio.Redis, server: Child) -> bool:
-    """Waits until Redis has read its file, however long that takes; false if it ends instead."""
-    while server.deaths == 0:
-        with suppress(RedisError):
-            await client.ping()
-            return True
-        await asyncio.sleep(LOOK_AGAIN_S / 5)
-    return False
 
 
 async def _tell_warm_workers(store: JobStore, say: Say) -> None:

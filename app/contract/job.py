@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.contract import names
 from app.contract.generation import Generation
+from app.contract.links import Links
 
 
 class JobStatus(StrEnum):
@@ -62,6 +63,7 @@ class JobRecord(BaseModel):
     tenant: str
     status: JobStatus
     generation: Generation
+    version: str = Field(default="", description="Another one after every change that a caller can see.")
     ahead: int | None = Field(default=None, description="How many jobs come before it, while it is in its queue.")
     progress: Progress
     created_at: datetime
@@ -118,14 +120,16 @@ class Job(BaseModel):
     urls: dict[str, str]
 
     @classmethod
-    def of(cls, record: JobRecord) -> "Job":
+    def of(cls, record: JobRecord, links: Links | None = None) -> "Job":
+        """What a caller sees of the record; with links, its pictures have addresses that need no key."""
+        sign = links.sign if links else lambda path, _tenant: path
         self_url = f"/v1/jobs/{record.id}"
         development = record.development or Development(images=[])
         return cls(
             model=record.generation.model,
             request=record.generation,
             images=[
-                Image(index=n, url=f"{self_url}/images/{n}", **image.model_dump(exclude={"key"}))
+                Image(index=n, url=sign(f"{self_url}/images/{n}", record.tenant), **image.model_dump(exclude={"key"}))
                 for n, image in enumerate(development.images)
             ],
             warnings=development.warnings,

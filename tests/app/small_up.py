@@ -4,9 +4,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from app.cli import _fail, _say
 from app.contract import names
 from app.contract.settings import Settings
+from app.terminal import fail, say
 from app.unstartable import Unstartable
 from app.up import up
 
@@ -28,9 +28,9 @@ def main() -> None:
         return [sys.executable, "-c", WORKER, settings.redis_address, names.lease_key(name), name]
 
     try:
-        asyncio.run(up(settings, _say, worker))
+        asyncio.run(up(settings, say, worker))
     except Unstartable as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import asyncio
 import json
 import sys
 
-from app.cli import _say
 from app.contract.settings import Settings
+from app.terminal import say
 from app.workers import work
 
 
@@ -16,7 +16,7 @@ def main() -> None:
         options = {"name": name, "lease_s": settings.lease_s, "grace_s": settings.grace_s, "capacity": 1}
         return [sys.executable, "-m", "tests.worker.queue.worker_process", settings.redis_address, json.dumps(options)]
 
-    asyncio.run(work(settings, _say, command))
+    asyncio.run(work(settings, say, command))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from app.cli import _say
 from app.supervisor import Program, Supervisor
+from app.terminal import say
 
 CHILD = """
 import os, signal, sys, time
@@ -45,7 +45,7 @@ def program(name: str, journal: Path) -> Program:
 
 
 async def supervise(journal: Path, names: list[str]) -> None:
-    supervisor = Supervisor(os.environ, _say)
+    supervisor = Supervisor(os.environ, say)
     supervisor.listen_to_signals()
     for name in names:
         supervisor.start([program(name, journal)])
