@@ -79,7 +79,8 @@ class JobStore:
                 raise _erased(job_id)
             case b"known":
                 return await self._find_same(job_id, generation, tenant)
-        return read_record(new.rq_job, tenant=tenant, ahead=answer)
+        admitted = StoredJob.of(tenant, new.rq_job.id, answer)
+        return read_record(new.rq_job, tenant=tenant, ahead=admitted.ahead, version=admitted.version)
 
     async def find(self, job_id: str, *, tenant: str) -> JobRecord:
         """The tenant's job as it is; if it has not started within its deadline, it expires now.

@@ -52,10 +52,9 @@ class StoredJob:
         return _status(self.fields[b"status"].decode(), is_expired=b"darkroom_expired" in self.fields)
 
     @property
-    def version(self) -> bytes:
-        """Another one for everything that a caller can see change."""
+    def version(self) -> str:
         seen = sorted(field for field in self.fields.items() if field[0] not in UNSEEN)
-        return hashlib.sha256(repr((seen, self.ahead)).encode()).digest()
+        return hashlib.sha256(repr((seen, self.ahead)).encode()).hexdigest()
 
     def is_overdue(self, now: float) -> bool:
         """Whether it has not started within its deadline; `now` in seconds since the epoch."""
@@ -74,6 +73,7 @@ class StoredJob:
                 is_expired=b"darkroom_expired" in self.fields,
                 newest=self.newest,
                 ahead=self.ahead,
+                version=self.version,
             )
         except (ValidationError, IndexError):
             raise not_found(names.job_id(self.tenant, self.record_id)) from None
@@ -87,6 +87,7 @@ def read_record(
     is_expired: bool = False,
     newest: Newest = (),
     ahead: int | None = None,
+    version: str = "",
 ) -> JobRecord:
     """Reads rq's hash and the newest entry of rq's result stream as what the API calls a job."""
     generation = Generation.model_validate(rq_job.args[0])
@@ -97,6 +98,7 @@ def read_record(
         tenant=tenant,
         status=status,
         generation=generation,
+        version=version,
         ahead=ahead,
         progress=meta.get("progress") or Progress(total_steps=generation.num_inference_steps),
         created_at=rq_job.created_at,

@@ -1,6 +1,6 @@
 -- ADMIT: saves a job and puts it at the end of its queue, once, if the queue and its tenant's share of it have room.
 -- Beside the queue it joins its line; a new line's first turn comes when it would have come after one like it.
--- Answers how many jobs come before it, or why it was not admitted.
+-- Answers as READ does, or why it was not admitted.
 -- KEYS: the job, its mark of having been erased, its queue, the set of all queues, the queue's turns, its tenant's jobs,
 --       the job's line, the tenant's other lines.
 -- ARGV: the job's id, the most jobs that may wait, the most of one tenant, the wake channel, the line, what a turn costs,
@@ -44,4 +44,4 @@ end
 redis.call('PUBLISH', wake, queue)
 redis.call('DEL', events .. id) -- what an earlier job of this id has left
 tell(id, 'queued', '{}')
-return ahead(id, queue, turns, string.sub(KEYS[7], 1, -1 - #line), line)
+return {redis.call('HGETALL', job), false, ahead(id, queue, turns, string.sub(KEYS[7], 1, -1 - #line), line)}

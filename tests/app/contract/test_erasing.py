@@ -12,6 +12,10 @@ pytestmark = pytest.mark.anyio
 TENANT = "a"
 
 
+def keys(redis: Redis) -> set[str]:
+    return {key.decode() for key in redis.scan_iter()}
+
+
 async def test_of_an_erased_job_nothing_is_left_but_the_mark(store: JobStore, redis: Redis) -> None:
     await store.admit(generation(), "mine", tenant=TENANT)
 
