@@ -1,10 +1,12 @@
 """What OpenAI's clients send, and the job that it asks for."""
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from app.contract.catalogue import Model
 from app.contract.generation import SEED_MAX, Count, GenerationRequest, Lora, MetadataValue, Prompt, Whole
@@ -14,6 +16,13 @@ STEPS: dict[Quality, float] = {"low": 0.5, "medium": 1.0, "high": 1.5, "xhigh": 
 SYNONYMS: dict[str, Quality] = {"auto": "medium", "standard": "medium", "hd": "high"}
 WITHOUT_EFFECT = ("moderation", "style", "complexity", "input_fidelity")
 MOST_FILES = 16
+SIZE = re.compile("^(auto|[1-9][0-9]{1,4}x[1-9][0-9]{1,4})$")
+
+
+def _is_size(text: str) -> str:
+    if not SIZE.fullmatch(text):
+        raise PydanticCustomError("size", "A size is `auto`, or a width and a height as in 512x512")
+    return text
 
 
 class ImageRequest(BaseModel):
@@ -29,7 +38,7 @@ class ImageRequest(BaseModel):
     prompt: Prompt
     model: Annotated[str, Field(max_length=128)] | None = None
     n: Annotated[int, Field(ge=1, le=10), Whole] | None = None
-    size: Annotated[str, Field(pattern="^(auto|[1-9][0-9]{1,4}x[1-9][0-9]{1,4})$")] | None = Field(
+    size: Annotated[str, AfterValidator(_is_size), Field(json_schema_extra={"pattern": SIZE.pattern})] | None = Field(
         default=None, description="`auto` or WIDTHxHEIGHT."
     )
     quality: Quality | Literal["auto", "standard", "hd"] | None = Field(
