@@ -15,6 +15,7 @@ from app.contract.job_store import JobStore
 from app.contract.keys import Scope
 from app.contract.links import Links
 from app.contract.storage import Storage
+from app.events import Events
 from app.metrics import Traffic
 from app.problems import UnsupportedMediaType
 from app.submission import Submission
@@ -45,6 +46,11 @@ async def _store(request: Request) -> JobStore:
 async def _submission(request: Request) -> Submission:
     state = request.app.state
     return Submission(state.catalogue, state.store, state.storage, state.intake)
+
+
+async def _events(request: Request) -> Events:
+    events: Events = request.app.state.events
+    return events
 
 
 async def _storage(request: Request) -> Storage:
@@ -88,6 +94,7 @@ async def require_json(request: Request) -> None:
 TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 TheStore = Annotated[JobStore, Depends(_store)]
 TheSubmission = Annotated[Submission, Depends(_submission)]
+TheEvents = Annotated[Events, Depends(_events)]
 TheStorage = Annotated[Storage, Depends(_storage)]
 TheTraffic = Annotated[Traffic, Depends(_traffic)]
 TheTenant = Annotated[str, Depends(_tenant)]

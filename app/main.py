@@ -14,12 +14,13 @@ from app.contract.settings import Settings
 from app.contract.storage import Storage
 from app.dependencies import may_use
 from app.door import Door
+from app.events import Events
 from app.metrics import Traffic
 from app.middleware import BodyLimit, Envelope
 from app.openapi import describe
 from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
-from app.routes import health, images, jobs, models, page
+from app.routes import events, health, images, jobs, models, page
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -30,7 +31,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with connect(settings.redis_address) as redis:
             app.state.store = job_store(redis, settings)
             app.state.doorkeeper = Doorkeeper(redis, settings)
-            yield
+            async with Events(redis, app.state.store).listening() as app.state.events:
+                yield
 
     app = FastAPI(
         title="Darkroom",
@@ -49,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, images, models):
+    for routes in (jobs, events, images, models):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     for open_routes in (health, page):
         app.include_router(open_routes.router)

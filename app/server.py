@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.contract.settings import Settings
 from app.main import create_app
@@ -19,8 +20,13 @@ LOOK_AGAIN_S = 0.02
 class _Server(uvicorn.Server):
     """Answers who has connected before it stops; uvicorn alone would reset whoever has not sent his request yet."""
 
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         waiting = [connection for listener in sockets or [] for connection in _accept_all(listener)]
+        self._app.state.events.close()  # and who follows a job goes on with another replica
         for server in self.servers:  # at once: who comes from now on is refused and can ask another replica
             server.close()
         for connection in waiting:
@@ -39,11 +45,10 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        create_app(settings), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
-    )
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S)
     with suppress(KeyboardInterrupt):  # Ctrl-C comes once more when uvicorn has ended in peace
-        _Server(config).run(sockets=[listener])
+        _Server(config, app).run(sockets=[listener])
 
 
 def _accept_all(listener: socket.socket) -> list[socket.socket]:

@@ -13,7 +13,7 @@ from app.contract.outbox import with_post
 
 TELL = Path(__file__).with_name("scripts") / "tell.lua"
 ID_PATTERN = r"^[0-9]{1,20}-[0-9]{1,20}$"
-ID_PART_MAX = 2**64 - 1
+ID_PART_MAX = 2**63 - 1  # Redis goes twice as far and refuses to read what comes after its last id
 
 
 class EventType(StrEnum):
@@ -27,13 +27,14 @@ class EventType(StrEnum):
     CANCELED = "canceled"
     EXPIRED = "expired"
     SNAPSHOT = "snapshot"  # in no stream: it stands for events that are not kept any more
+    PING = "ping"  # in no stream: nothing has happened for a while
 
 
 LAST = {EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELED, EventType.EXPIRED}
 
 
 class EventId(NamedTuple):
-    """The id of an entry in the job's stream: Redis's clock and a number, each of 64 bits."""
+    """The id of an entry in the job's stream: Redis's clock, and a number."""
 
     milliseconds: int
     number: int

@@ -134,7 +134,7 @@ class Job(BaseModel):
             ],
             warnings=development.warnings,
             timings=development.timings,
-            urls={"self": self_url, "cancel": f"{self_url}/cancel"},
+            urls={"self": self_url, "cancel": f"{self_url}/cancel", "events": f"{self_url}/events"},
             **_same_fields(record),
         )
 

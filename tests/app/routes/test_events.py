@@ -1,0 +1,170 @@
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import httpx
+import pytest
+from redis import Redis
+
+from app import sse
+from app.contract import names
+from tests.app.processes import wait_until
+from tests.app.test_problems import assert_problem
+from tests.worker.queue.hand import Hand
+
+Told = dict[str, Any]
+
+
+@pytest.fixture
+def hand(redis: Redis) -> Hand:
+    return Hand(redis, "darkroom-a", ["mini"])
+
+
+def submit(http: httpx.Client, **body: Any) -> dict[str, Any]:
+    return cast(dict[str, Any], http.post("/v1/jobs", json={"prompt": "a cat", **body}).json())
+
+
+def told(lines: Iterator[str]) -> Iterator[Told]:
+    """Reads server-sent events as the specification has them; comments are left out."""
+    event: Told = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line and name:
+            event[name] = json.loads(value) if name == "data" else value
+        elif "event" in event:
+            yield event
+            event = {}
+
+
+def listen(http: httpx.Client, path: str, **headers: str) -> list[Told]:
+    with http.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == 200
+        return list(told(answer.iter_lines()))
+
+
+def finish(hand: Hand) -> None:
+    hand.finish(hand.claim()[0])
+
+
+def test_what_happens_to_a_job_is_told_as_it_happens_and_last_comes_the_job(http: httpx.Client, hand: Hand) -> None:
+    job = submit(http)
+    with http.stream("GET", job["urls"]["events"]) as answer:
+        events = told(answer.iter_lines())
+        first = next(events)
+        [claim] = hand.claim()
+        claim.report(3, 20)
+        hand.beat([claim])
+        hand.finish(claim)
+        rest = list(events)
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-cache", "no")
+    assert (first["event"], int(first["retry"])) == ("queued", sse.RETRY_MS)
+    assert [event["event"] for event in rest] == ["started", "progress", "succeeded"]
+    assert rest[1]["data"] == {"step": 3, "total_steps": 20}
+    assert rest[-1]["data"] == http.get(job["urls"]["self"]).json()
+
+
+def test_who_comes_back_goes_on_where_he_was_and_is_sent_away_when_he_has_seen_all(
+    http: httpx.Client, hand: Hand
+) -> None:
+    path = submit(http)["urls"]["events"]
+    finish(hand)
+    queued, started, succeeded = listen(http, path)
+
+    later = listen(http, path, **{"Last-Event-ID": queued["id"]})
+    latest = listen(http, f"{path}?after={succeeded['id']}", **{"Last-Event-ID": started["id"]})
+    over = http.get(path, headers={"Last-Event-ID": succeeded["id"]})
+
+    assert [each["id"] for each in later] == [started["id"], succeeded["id"]]
+    assert listen(http, f"{path}?after={queued['id']}") == later
+    assert [each["id"] for each in latest] == [succeeded["id"]]
+    assert (over.status_code, over.content) == (204, b"")
+
+
+def test_of_what_is_not_kept_any_more_the_job_is_told(http: httpx.Client, redis: Redis, hand: Hand) -> None:
+    job = submit(http)
+    finish(hand)
+    redis.delete(names.events_key(job["id"]))
+
+    [snapshot] = listen(http, job["urls"]["events"])
+
+    assert (snapshot["event"], snapshot["data"]["status"]) == ("snapshot", "succeeded")
+    assert http.get(job["urls"]["events"], headers={"Last-Event-ID": snapshot["id"]}).status_code == 204
+
+
+def test_a_job_that_is_not_there_has_no_events(http: httpx.Client) -> None:
+    assert_problem(http.get("/v1/jobs/unknown/events"), 404)
+
+
+@pytest.mark.parametrize("given", ["x", "-1-0", "1", "9" * 21 + "-0"])
+def test_an_id_that_no_event_has_is_refused(http: httpx.Client, given: str) -> None:
+    path = submit(http)["urls"]["events"]
+
+    assert_problem(http.get(path, headers={"Last-Event-ID": given}), 422)
+    assert_problem(http.get(path, params={"after": given}), 422)
+
+
+def test_after_an_id_beyond_all_ids_there_is_nothing(http: httpx.Client, hand: Hand) -> None:
+    path = submit(http)["urls"]["events"]
+    finish(hand)
+
+    assert http.get(path, params={"after": f"{'9' * 20}-{'9' * 20}"}).status_code == 204
+
+
+def test_a_ping_keeps_the_connection_open_while_nothing_happens(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "PING_S", 0.05)
+
+    with http.stream("GET", submit(http)["urls"]["events"]) as answer:
+        assert ": ping" in answer.iter_lines()
+
+
+def test_nothing_stays_of_clients_that_have_gone(http: httpx.Client, redis: Redis) -> None:
+    streams = [http.stream("GET", job["urls"]["events"]) for job in [submit(http) for _ in range(3)] * 4]
+    listening = [told(stream.__enter__().iter_lines()) for stream in streams]
+    assert {next(events)["event"] for events in listening} == {"queued"}
+    assert len(redis.pubsub_channels()) == 3
+
+    for stream in streams:
+        stream.__exit__(None, None, None)
+
+    wait_until(lambda: redis.pubsub_channels() == [])
+
+
+def test_many_listeners_that_are_cut_off_again_and_again_see_every_event_once(
+    service: str, redis: Redis, http: httpx.Client, hand: Hand
+) -> None:
+    jobs = [submit(http) for _ in range(4)]
+    claims = hand.claim(4)
+
+    with ThreadPoolExecutor(20) as listeners:
+        heard = [(job["id"], listeners.submit(follow_in_parts, service, job)) for job in jobs for _ in range(5)]
+        for step in range(30):
+            for claim in claims:
+                claim.report(step, 30)
+            hand.beat(claims)
+            time.sleep(0.01)
+        for claim in claims:
+            hand.finish(claim)
+
+    assert all(seen.result() == ids_in_stream(redis, job_id) for job_id, seen in heard)
+
+
+def follow_in_parts(service: str, job: dict[str, Any]) -> list[str]:
+    seen: list[str] = []
+    with httpx.Client(base_url=service, trust_env=False) as own:
+        while True:
+            headers = {"Last-Event-ID": seen[-1]} if seen else {}
+            with own.stream("GET", job["urls"]["events"], headers=headers) as answer:
+                if answer.status_code == 204:
+                    return seen
+                events = told(answer.iter_lines())
+                seen += [event["id"] for _, event in zip(range(4), events, strict=False)]  # and then it is cut off
+
+
+def ids_in_stream(redis: Redis, job_id: str) -> list[str]:
+    return [entry_id.decode() for entry_id, _ in cast(Any, redis).xrange(names.events_key(job_id))]
