@@ -91,7 +91,7 @@ class Claim:
         if not self.is_readable:
             raise GenerationFailed("The job's record cannot be read.")
         try:
-            return FUNCTIONS[self.job.func_name]
+            return FUNCTIONS[str(self.job.func_name)]
         except DeserializationError:
             raise GenerationFailed("The job is not written in JSON.") from None
         except (LookupError, TypeError):

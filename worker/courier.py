@@ -1,0 +1,80 @@
+"""The courier: delivers what the outbox holds, many at once: `python -m worker.courier`. It needs no torch.
+
+To rq it is a worker like the others, with a lease, and its deliveries are jobs: what it leaves undelivered another
+courier takes up, and what cannot be delivered is a failed job.
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from typing import Any
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from app.contract import names
+from app.contract.delivery import Delivery
+from app.contract.errors import Overloaded, Undelivered
+from app.contract.settings import Settings
+from app.courier.doors import Full
+from app.courier.schedule import DELAYS_S, next_delay_s
+from app.courier.sender import Sender, sending
+from worker.queue import Claim, QueueWorker, TryAgain
+from worker.redis_client import connect
+
+CAPACITY = 64  # deliveries at once
+AWAY_S = 1.0  # Redis's outage is not the receiver's fault
+
+logger = logging.getLogger(__name__)
+
+
+class Courier:
+    """Delivers claims; the sending itself happens in the portal's event loop."""
+
+    def __init__(self, portal: BlockingPortal, sender: Sender, delays_s: Sequence[float] = DELAYS_S) -> None:
+        self._portal = portal
+        self._sender = sender
+        self._delays_s = delays_s
+
+    def deliver(self, claim: Claim) -> dict[str, Any]:
+        """Raises TryAgain, and Undelivered when it was tried for the last time."""
+        sent = self._portal.start_task_soon(self._sender.send, claim.job_id, claim.read(Delivery))
+        claim.when_lost(sent.cancel)
+        try:
+            return sent.result().model_dump()
+        except CancelledError:  # the delivery is not this courier's any more
+            raise
+        except Full as full:
+            raise TryAgain(str(full), full.again_in_s, counts=False) from None
+        except Overloaded as away:
+            raise TryAgain(str(away), AWAY_S, counts=False) from None
+        except Undelivered as failed:
+            raise self._verdict(claim, failed) from None
+        except Exception as fault:  # of ours: the receiver is to get its other attempts all the same
+            logger.exception("The delivery %s failed.", claim.job_id)
+            raise self._verdict(claim, Undelivered("The delivery failed through a fault of the service.")) from fault
+
+    def _verdict(self, claim: Claim, failed: Undelivered) -> Exception:
+        delay_s = None if failed.final else next_delay_s(claim.attempt, failed.retry_after_s, self._delays_s)
+        return failed if delay_s is None else TryAgain(str(failed), delay_s)
+
+
+def main(settings: Settings, name: str | None = None, delays_s: Sequence[float] = DELAYS_S) -> None:
+    """Runs one courier until the first SIGTERM or SIGINT and the end of its deliveries."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(sending(settings)) as sender:
+        QueueWorker(
+            [names.DELIVERIES],
+            name,
+            connection=connect(settings.redis_address),
+            develop=Courier(portal, sender, delays_s).deliver,
+            capacity=CAPACITY,
+            lease_s=settings.lease_s,
+            grace_s=settings.grace_s,
+        ).work()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    parser = argparse.ArgumentParser(prog="python -m worker.courier", description="Delivers webhooks.")
+    parser.add_argument("--name", help="the courier's name in rq; it begins with darkroom-")
+    main(Settings(), parser.parse_args().name)
