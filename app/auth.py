@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from app.contract import names
 from app.contract.errors import KeyInvalid, RedisUnavailable, ScopeMissing
 from app.contract.keys import Key, KeyStore, Pace, Scope
+from app.contract.limits import Quota
 from app.contract.links import Links, read_links
 from app.contract.settings import Settings
 from app.redis_client import connect
@@ -27,6 +28,10 @@ class Caller:
     tenant: str = names.OPEN_TENANT
     scopes: frozenset[Scope] = frozenset(Scope)
     key: Key | None = None
+
+    @property
+    def quota(self) -> Quota | None:
+        return Quota(self.key.id, self.key.limits) if self.key and self.key.limits.hold_admission else None
 
     def require(self, scope: Scope) -> None:
         """Raises ScopeMissing."""

@@ -43,9 +43,9 @@ async def _store(request: Request) -> JobStore:
     return store
 
 
-async def _submission(request: Request) -> Submission:
+async def _submission(request: Request, caller: TheCaller) -> Submission:
     state = request.app.state
-    return Submission(state.catalogue, state.store, state.storage, state.intake)
+    return Submission(state.catalogue, state.store, state.storage, state.intake, caller.quota)
 
 
 async def _events(request: Request) -> Events:

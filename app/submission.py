@@ -12,6 +12,7 @@ from app.contract.errors import JobNotFound, QueueFull, ShareFull, StorageUnavai
 from app.contract.generation import Generation, GenerationRequest, seed_of
 from app.contract.job import JobRecord
 from app.contract.job_store import JobStore
+from app.contract.limits import Quota
 from app.contract.storage import Storage
 from app.pictures import Files
 from app.pictures.intake import Intake, Taken
@@ -27,6 +28,7 @@ class Submission:
     store: JobStore
     storage: Storage
     intake: Intake
+    quota: Quota | None = None
 
     async def submit(
         self, request: GenerationRequest, *, tenant: str, job_id: str | None = None, files: Files = NO_FILES
@@ -42,21 +44,24 @@ class Submission:
         taken = await self.intake.take(request, files)
         generation = model.fill(request, taken.pictures)
         if not taken.contents:
-            return await self.store.admit(generation, job_id, tenant=tenant)
+            return await self._admit(generation, job_id, tenant)
         return await self._submit_with(taken, generation, tenant=tenant, job_id=job_id)
 
     async def _submit_with(self, taken: Taken, generation: Generation, *, tenant: str, job_id: str | None) -> JobRecord:
         """A new job's pictures are deleted again if it is refused; those of an existing one are never touched."""
         if job_id and await self._exists(job_id, tenant):
-            return await self.store.admit(generation, job_id, tenant=tenant)
+            return await self._admit(generation, job_id, tenant)
         new_id = job_id or uuid.uuid4().hex
         keys = await self._store(taken, names.record_id(tenant, new_id))
         try:
-            return await self.store.admit(generation, new_id, tenant=tenant)
+            return await self._admit(generation, new_id, tenant)
         except (QueueFull, ShareFull):
             if not job_id:  # another request with the same id may have been admitted since, with these pictures
                 await self.storage.delete_async(keys)
             raise
+
+    async def _admit(self, generation: Generation, job_id: str | None, tenant: str) -> JobRecord:
+        return await self.store.admit(generation, job_id, tenant=tenant, quota=self.quota)
 
     async def _exists(self, job_id: str, tenant: str) -> bool:
         try:

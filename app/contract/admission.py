@@ -10,6 +10,7 @@ from rq.serializers import JSONSerializer
 from app.contract import names
 from app.contract.errors import InvalidField
 from app.contract.generation import Generation
+from app.contract.limits import Quota
 from app.contract.stored_job import NO_CONNECTION
 
 TURN_COSTS = {"high": 1, "normal": 2, "low": 6}  # shares of six to three to one
@@ -34,9 +35,12 @@ class Admission:
     tenant: str
     rq_job: job.Job
     bounds: Bounds
+    quota: Quota | None = None
 
     @classmethod
-    def of(cls, generation: Generation, job_id: str, tenant: str, bounds: Bounds) -> "Admission":
+    def of(
+        cls, generation: Generation, job_id: str, tenant: str, bounds: Bounds, quota: Quota | None = None
+    ) -> "Admission":
         """Raises InvalidField."""
         if not job.JOB_ID_PATTERN.fullmatch(job_id):
             raise InvalidField("id", "An id is made of letters, digits, dashes and underscores.")
@@ -54,7 +58,7 @@ class Admission:
             serializer=JSONSerializer,
         )
         rq_job.enqueued_at = rq_job.created_at
-        return cls(generation, tenant, rq_job, bounds)
+        return cls(generation, tenant, rq_job, bounds, quota)
 
     @property
     def keys(self) -> list[str]:
@@ -77,6 +81,7 @@ class Admission:
             *(self.rq_job.id, bounds.max_queued, bounds.max_queued_per_tenant, names.WAKE_CHANNEL),
             *(self._line, TURN_COSTS[self.generation.priority], round(self.rq_job.created_at.timestamp() * 1e6)),
             bounds.retention_s + LONGEST_WAIT_S,
+            self.quota.of(self.generation, self.rq_job.created_at) if self.quota else "",
             *_build_hset_args(self.rq_job),  # type: ignore[no-untyped-call]
             *(word for field in self._fields.items() for word in field),
         ]

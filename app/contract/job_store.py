@@ -24,6 +24,7 @@ from app.contract.errors import JobConflict, JobErased, JobNotFound, QueueFull, 
 from app.contract.events import with_tell
 from app.contract.generation import Generation
 from app.contract.job import JobRecord
+from app.contract.limits import Quota
 from app.contract.redis_errors import redis_errors
 from app.contract.stored_job import StoredJob, not_found, read_record
 
@@ -55,18 +56,20 @@ class JobStore:
     ) -> None:
         self._redis = redis
         self._bounds = Bounds(max_queued, max_queued_per_tenant or max_queued, retention_s, job_timeout_s)
-        self._admit = redis.register_script(_text("ahead") + with_tell(SCRIPTS / "admit.lua"))
+        self._admit = redis.register_script(_text("ahead") + _text("quota") + with_tell(SCRIPTS / "admit.lua"))
         self._read = redis.register_script(_text("ahead") + _text("read"))
         self._cancel = redis.register_script(_text("withdraw") + with_tell(SCRIPTS / "cancel.lua"))
         self._erase = redis.register_script(_text("withdraw") + with_tell(SCRIPTS / "erase.lua"))
 
-    async def admit(self, generation: Generation, job_id: str | None = None, *, tenant: str) -> JobRecord:
+    async def admit(
+        self, generation: Generation, job_id: str | None = None, *, tenant: str, quota: Quota | None = None
+    ) -> JobRecord:
         """Puts the job into its model's queue; the same id and generation again give the job that is there.
 
         Raises InvalidField, QueueFull, ShareFull, JobConflict, JobErased and RedisUnavailable.
         """
         job_id = job_id or uuid.uuid4().hex
-        new = Admission.of(generation, job_id, tenant, self._bounds)
+        new = Admission.of(generation, job_id, tenant, self._bounds, quota)
         with redis_errors():
             answer = await self._admit(new.keys, new.words)
         match answer:
@@ -79,6 +82,8 @@ class JobStore:
                 raise _erased(job_id)
             case b"known":
                 return await self._find_same(job_id, generation, tenant)
+            case bytes() if quota:
+                raise quota.broken(answer.decode().removeprefix("quota "), now())
         admitted = StoredJob.of(tenant, new.rq_job.id, answer)
         return read_record(new.rq_job, tenant=tenant, ahead=admitted.ahead, version=admitted.version)
 

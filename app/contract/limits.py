@@ -1,15 +1,20 @@
 """What one API key may ask of the service."""
 
+import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.contract import names
+from app.contract.errors import ShareFull
 from app.contract.generation import Generation
 
 Bound = Annotated[int, Field(ge=1, le=10**15)]  # exact as a number of Lua's
 MINUTE_S = 60
 DAY_S = 86_400
+ADMITTED = {"max_jobs", "max_queued", "pixels_per_day"}
 
 
 class Limits(BaseModel):
@@ -23,6 +28,10 @@ class Limits(BaseModel):
     pixels_per_day: Bound | None = Field(default=None, description="Of all pictures that are asked for; UTC days.")
 
     @property
+    def hold_admission(self) -> bool:
+        return any((self.max_jobs, self.max_queued, self.pixels_per_day))
+
+    @property
     def policy(self) -> str:
         """The value of the header `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
         policies = {
@@ -34,13 +43,27 @@ class Limits(BaseModel):
         return ", ".join(policy for policy, bound in policies.items() if bound)
 
 
-def pixels_of(generation: Generation) -> int:
-    return generation.num_images * generation.width * generation.height
+@dataclass(frozen=True)
+class Quota:
+    """What may be admitted with one API key; ADMIT holds it to it."""
 
+    key_id: str
+    limits: Limits
 
-def day_of(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d")
+    def of(self, generation: Generation, moment: datetime) -> str:
+        """The quota and what this job takes of it, in JSON."""
+        day = moment.astimezone(UTC).strftime("%Y-%m-%d")
+        return json.dumps(
+            {
+                "live": names.live_jobs_key(self.key_id),
+                "day": names.pixels_key(self.key_id, day),
+                "pixels": generation.num_images * generation.width * generation.height,
+                **self.limits.model_dump(include=ADMITTED, exclude_none=True),
+            }
+        )
 
-
-def seconds_left_of_day(moment: datetime) -> int:
-    return DAY_S - int(moment.timestamp()) % DAY_S
+    def broken(self, bound: str, moment: datetime) -> ShareFull:
+        """What to tell the caller of the bound that ADMIT found broken."""
+        wait_s = DAY_S - int(moment.timestamp()) % DAY_S if bound == "pixels_per_day" else ShareFull.retry_after_s
+        message = f"The limit {bound}={getattr(self.limits, bound)} of this API key is reached."
+        return ShareFull(message, limit=bound, retry_after_s=wait_s)

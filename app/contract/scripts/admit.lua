@@ -4,8 +4,9 @@
 -- KEYS: the job, its mark of having been erased, its queue, the set of all queues, the queue's turns, its tenant's jobs,
 --       the job's line, the tenant's other lines.
 -- ARGV: the job's id, the most jobs that may wait, the most of one tenant, the wake channel, the line, what a turn costs,
---       now in microseconds, the seconds to keep the tenant's jobs; then the job's fields and values.
-local id, most, most_of_one, wake, line, cost, now, kept = unpack(ARGV, 1, 8)
+--       now in microseconds, the seconds to keep the tenant's jobs, the quota of the caller's key in JSON or nothing;
+--       then the job's fields and values.
+local id, most, most_of_one, wake, line, cost, now, kept, quota = unpack(ARGV, 1, 9)
 local job, mark, queue, queues, turns, own = unpack(KEYS)
 if redis.call('EXISTS', job) == 1 then
   return 'known'
@@ -23,7 +24,15 @@ end
 if waiting >= tonumber(most_of_one) then
   return 'share full'
 end
-redis.call('HSET', job, unpack(ARGV, 9))
+if quota ~= '' then
+  quota = cjson.decode(quota)
+  local broken = broken_bound(quota, jobs)
+  if broken then
+    return 'quota ' .. broken
+  end
+  charge(quota, id)
+end
+redis.call('HSET', job, unpack(ARGV, 10))
 redis.call('SADD', queues, queue)
 redis.call('RPUSH', queue, id)
 if redis.call('RPUSH', KEYS[7], id) == 1 then
