@@ -8,12 +8,13 @@ from obstore.exceptions import BaseError as StorageError
 
 from app.contract import names
 from app.contract.catalogue import Catalogue
-from app.contract.errors import JobNotFound, QueueFull, ShareFull, StorageUnavailable
+from app.contract.errors import QueueFull, ShareFull, StorageUnavailable
 from app.contract.generation import Generation, GenerationRequest, seed_of
 from app.contract.job import JobRecord
 from app.contract.job_store import JobStore
 from app.contract.limits import Quota
 from app.contract.storage import Storage
+from app.courier.guard import EgressRefused, Guard
 from app.pictures import Files
 from app.pictures.intake import Intake, Taken
 
@@ -29,6 +30,7 @@ class Submission:
     storage: Storage
     intake: Intake
     quota: Quota | None = None
+    guard: Guard = Guard()
 
     async def submit(
         self, request: GenerationRequest, *, tenant: str, job_id: str | None = None, files: Files = NO_FILES
@@ -41,34 +43,36 @@ class Submission:
         if job_id and request.seed is None:
             request = request.model_copy(update={"seed": seed_of(job_id)})
         model = self.catalogue.find(request.model)
+        self._check_webhook(request)
         taken = await self.intake.take(request, files)
         generation = model.fill(request, taken.pictures)
         if not taken.contents:
             return await self._admit(generation, job_id, tenant)
         return await self._submit_with(taken, generation, tenant=tenant, job_id=job_id)
 
+    def _check_webhook(self, request: GenerationRequest) -> None:
+        """What the name stands for is judged when it is called."""
+        try:
+            if request.webhook:
+                self.guard.check(request.webhook.url)
+        except EgressRefused as refused:
+            raise InvalidField("webhook.url", str(refused)) from None
+
     async def _submit_with(self, taken: Taken, generation: Generation, *, tenant: str, job_id: str | None) -> JobRecord:
-        """A new job's pictures are deleted again if it is refused; those of an existing one are never touched."""
-        if job_id and await self._exists(job_id, tenant):
-            return await self._admit(generation, job_id, tenant)
+        """Stores the pictures of a job that would be admitted, and of no other; an existing job's are never touched."""
         new_id = job_id or uuid.uuid4().hex
+        if there := await self.store.foresee(generation, new_id, tenant=tenant, quota=self.quota):
+            return there
         keys = await self._store(taken, names.record_id(tenant, new_id))
         try:
             return await self._admit(generation, new_id, tenant)
-        except (QueueFull, ShareFull):
-            if not job_id:  # another request with the same id may have been admitted since, with these pictures
+        except (QueueFull, ShareFull):  # since a moment ago
+            if not job_id:  # but a job of the caller's own id may have come the same way, with the same pictures
                 await self.storage.delete_async(keys)
             raise
 
     async def _admit(self, generation: Generation, job_id: str | None, tenant: str) -> JobRecord:
         return await self.store.admit(generation, job_id, tenant=tenant, quota=self.quota)
-
-    async def _exists(self, job_id: str, tenant: str) -> bool:
-        try:
-            await self.store.find(job_id, tenant=tenant)
-        except JobNotFound:
-            return False
-        return True
 
     async def _store(self, taken: Taken, record_id: str) -> list[str]:
         keys = []

@@ -76,14 +76,21 @@ class Admission:
 
     @property
     def words(self) -> list[Any]:
+        return [
+            *self.terms,
+            *_build_hset_args(self.rq_job),  # type: ignore[no-untyped-call]
+            *(word for field in self._fields.items() for word in field),
+        ]
+
+    @property
+    def terms(self) -> list[Any]:
+        """What decides whether it is admitted; without more, ADMIT only tells."""
         bounds = self.bounds
         return [
             *(self.rq_job.id, bounds.max_queued, bounds.max_queued_per_tenant, names.WAKE_CHANNEL),
             *(self._line, TURN_COSTS[self.generation.priority], round(self.rq_job.created_at.timestamp() * 1e6)),
             bounds.retention_s + LONGEST_WAIT_S,
             self.quota.of(self.generation, self.rq_job.created_at) if self.quota else "",
-            *_build_hset_args(self.rq_job),  # type: ignore[no-untyped-call]
-            *(word for field in self._fields.items() for word in field),
         ]
 
     @property

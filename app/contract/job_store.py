@@ -70,22 +70,34 @@ class JobStore:
         """
         job_id = job_id or uuid.uuid4().hex
         new = Admission.of(generation, job_id, tenant, self._bounds, quota)
-        with redis_errors():
-            answer = await self._admit(new.keys, new.words)
-        match answer:
-            case b"full":
-                raise QueueFull(f"{self._bounds.max_queued} jobs wait for {generation.model} already.")
-            case b"share full":
-                most = self._bounds.max_queued_per_tenant
-                raise ShareFull(f"{most} of your jobs wait for {generation.model} already.")
-            case b"erased":
-                raise _erased(job_id)
-            case b"known":
-                return await self._find_same(job_id, generation, tenant)
-            case bytes() if quota:
-                raise quota.broken(answer.decode().removeprefix("quota "), now())
+        answer = await self._ask(new, new.words)
+        if answer == b"known":
+            return await self._find_same(job_id, generation, tenant)
         admitted = StoredJob.of(tenant, new.rq_job.id, answer)
         return read_record(new.rq_job, tenant=tenant, ahead=admitted.ahead, version=admitted.version)
+
+    async def foresee(
+        self, generation: Generation, job_id: str, *, tenant: str, quota: Quota | None = None
+    ) -> JobRecord | None:
+        """The job that `admit` would find, if there is one; admits nothing, and raises what `admit` would."""
+        new = Admission.of(generation, job_id, tenant, self._bounds, quota)
+        answer = await self._ask(new, new.terms)
+        return await self._find_same(job_id, generation, tenant) if answer == b"known" else None
+
+    async def _ask(self, new: Admission, words: list[Any]) -> Any:
+        with redis_errors():
+            answer = await self._admit(new.keys, words)
+        match answer:
+            case b"full":
+                raise QueueFull(f"{self._bounds.max_queued} jobs wait for {new.generation.model} already.")
+            case b"share full":
+                most = self._bounds.max_queued_per_tenant
+                raise ShareFull(f"{most} of your jobs wait for {new.generation.model} already.")
+            case b"erased":
+                raise _erased(names.job_id(new.tenant, new.rq_job.id))
+            case bytes() if new.quota and answer.startswith(b"quota "):
+                raise new.quota.broken(answer.decode().removeprefix("quota "), now())
+        return answer
 
     async def find(self, job_id: str, *, tenant: str) -> JobRecord:
         """The tenant's job as it is; if it has not started within its deadline, it expires now.

@@ -1,5 +1,6 @@
 """A submission that is repeated is one job, over real HTTP."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,13 +12,17 @@ from redis import Redis
 from rq import Queue
 
 from app.contract import names
+from app.contract.storage import FOLDER
 from app.submission import id_for_key
 from tests.app.finished import finish
 from tests.app.test_problems import assert_problem
+from tests.picture_files import encoded, scene
 
 BODY = {"prompt": "a cat"}
 CLIENTS = 20
 KEYS = [f"key-{n}" for n in range(10)]
+PNG, OTHER_PNG = encoded(scene()), encoded(scene().rotate(180))
+IMAGE, OTHER_IMAGE = ({"image": b64encode(each).decode()} for each in (PNG, OTHER_PNG))
 
 
 def keyed(key: str) -> dict[str, str]:
@@ -104,3 +109,65 @@ def test_a_rejected_submission_leaves_no_key_behind(http_with: Callable[..., htt
 
     assert answer.status_code == 202
     assert not [key for key in keys if id_for_key("k", names.OPEN_TENANT).encode() in key]
+
+
+def stored_inputs(images: Path) -> dict[str, list[bytes]]:
+    """The pictures of every job that has some."""
+    folders = (images / FOLDER).glob("*/inputs")
+    return {folder.parent.name: [path.read_bytes() for path in folder.iterdir()] for folder in folders}
+
+
+def test_the_same_pictures_again_are_the_same_job_and_others_a_conflict(http: httpx.Client, images: Path) -> None:
+    first, second = (http.put("/v1/jobs/pictured", json={**BODY, **IMAGE}) for _ in range(2))
+
+    others = [
+        http.put("/v1/jobs/pictured", json={**BODY, **OTHER_IMAGE}),
+        http.put("/v1/jobs/pictured", json={**BODY, **IMAGE, "mask": OTHER_IMAGE["image"]}),
+        http.put("/v1/jobs/pictured", json=BODY),
+    ]
+
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json() == second.json()
+    assert [assert_problem(answer, 422)["code"] for answer in others] == ["job_conflict"] * 3
+    assert stored_inputs(images)["pictured"] == [PNG]
+
+
+def test_clients_that_send_the_same_pictures_at_once_get_one_job_that_has_them(
+    http: httpx.Client, images: Path
+) -> None:
+    def submit(_client: int) -> str:
+        answer = httpx.post(f"{http.base_url}/v1/jobs", json={**BODY, **IMAGE}, headers=keyed("pictures"))
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    with ThreadPoolExecutor(8) as clients:
+        [job_id] = set(clients.map(submit, range(8)))
+
+    assert stored_inputs(images)[job_id] == [PNG]
+
+
+def test_a_refused_job_leaves_no_picture_behind(http_with: Callable[..., httpx.Client], tmp_path: Path) -> None:
+    http = http_with(max_queued=1, storage_url=tmp_path.as_uri())
+    http.post("/v1/jobs", json=BODY)
+
+    answers = [
+        http.post("/v1/jobs", json={**BODY, **IMAGE}),
+        http.post("/v1/jobs", json={**BODY, **IMAGE}, headers=keyed("k")),
+        http.put("/v1/jobs/mine", json={**BODY, **IMAGE}),
+    ]
+
+    assert [assert_problem(answer, 503)["code"] for answer in answers] == ["queue_full"] * 3
+    assert stored_inputs(tmp_path) == {}
+
+
+def test_a_storage_that_takes_nothing_admits_nothing(
+    http_with: Callable[..., httpx.Client], redis: Redis, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / FOLDER).write_text("in the way of the folder")
+    http = http_with(storage_url=(tmp_path / "images").as_uri())
+
+    answer = http.post("/v1/jobs", json={**BODY, **IMAGE})
+
+    assert assert_problem(answer, 503)["code"] == "storage_unavailable"
+    assert not redis.keys("rq:job:*")

@@ -5,7 +5,7 @@
 --       the job's line, the tenant's other lines.
 -- ARGV: the job's id, the most jobs that may wait, the most of one tenant, the wake channel, the line, what a turn costs,
 --       now in microseconds, the seconds to keep the tenant's jobs, the quota of the caller's key in JSON or nothing;
---       then the job's fields and values.
+--       then the job's fields and values; without them nothing is written, and it is only asked whether there is room.
 local id, most, most_of_one, wake, line, cost, now, kept, quota = unpack(ARGV, 1, 9)
 local job, mark, queue, queues, turns, own = unpack(KEYS)
 if redis.call('EXISTS', job) == 1 then
@@ -24,12 +24,15 @@ end
 if waiting >= tonumber(most_of_one) then
   return 'share full'
 end
-if quota ~= '' then
-  quota = cjson.decode(quota)
-  local broken = broken_bound(quota, jobs)
-  if broken then
-    return 'quota ' .. broken
-  end
+quota = quota ~= '' and cjson.decode(quota)
+local broken = quota and broken_bound(quota, jobs)
+if broken then
+  return 'quota ' .. broken
+end
+if #ARGV == 9 then
+  return 'room'
+end
+if quota then
   charge(quota, id)
 end
 redis.call('HSET', job, unpack(ARGV, 10))
