@@ -2,13 +2,13 @@
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from obstore.exceptions import BaseError as StorageError
 
 from app.contract import names
 from app.contract.catalogue import Catalogue
-from app.contract.errors import QueueFull, ShareFull, StorageUnavailable
+from app.contract.errors import InvalidField, QueueFull, ShareFull, StorageUnavailable
 from app.contract.generation import Generation, GenerationRequest, seed_of
 from app.contract.job import JobRecord
 from app.contract.job_store import JobStore
@@ -30,7 +30,7 @@ class Submission:
     storage: Storage
     intake: Intake
     quota: Quota | None = None
-    guard: Guard = Guard()
+    guard: Guard = field(default_factory=Guard)
 
     async def submit(
         self, request: GenerationRequest, *, tenant: str, job_id: str | None = None, files: Files = NO_FILES
