@@ -8,14 +8,17 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
 
+from app.answers import Answers
 from app.auth import Caller, Doorkeeper
 from app.contract.catalogue import Catalogue
 from app.contract.errors import KeyInvalid
 from app.contract.job_store import JobStore
 from app.contract.keys import Scope
 from app.contract.links import Links
+from app.contract.queues import Queues
 from app.contract.storage import Storage
 from app.events import Events
+from app.forecast import Forecasts
 from app.metrics import Traffic
 from app.problems import UnsupportedMediaType
 from app.submission import Submission
@@ -41,6 +44,16 @@ async def _catalogue(request: Request) -> Catalogue:
 async def _store(request: Request) -> JobStore:
     store: JobStore = request.app.state.store
     return store
+
+
+async def _queues(request: Request) -> Queues:
+    queues: Queues = request.app.state.queues
+    return queues
+
+
+async def _forecasts(request: Request) -> Forecasts:
+    forecasts: Forecasts = request.app.state.forecasts
+    return forecasts
 
 
 async def _submission(request: Request, caller: TheCaller) -> Submission:
@@ -77,6 +90,10 @@ async def _links(request: Request) -> Links:
     return await doorkeeper.links()
 
 
+async def _answers(request: Request) -> Answers:
+    return Answers(await _links(request), request.app.state.forecasts)
+
+
 async def may_use(request: Request, caller: TheCaller) -> None:
     """Lets who has the scope `read` look, and who has `submit` do the rest."""
     caller.require(Scope.READ if request.method == "GET" else Scope.SUBMIT)
@@ -93,6 +110,9 @@ async def require_json(request: Request) -> None:
 
 TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 TheStore = Annotated[JobStore, Depends(_store)]
+TheQueues = Annotated[Queues, Depends(_queues)]
+TheForecasts = Annotated[Forecasts, Depends(_forecasts)]
+TheAnswers = Annotated[Answers, Depends(_answers)]
 TheSubmission = Annotated[Submission, Depends(_submission)]
 TheEvents = Annotated[Events, Depends(_events)]
 TheStorage = Annotated[Storage, Depends(_storage)]

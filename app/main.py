@@ -10,17 +10,19 @@ from fastapi import Depends, FastAPI
 from app import problems
 from app.auth import Doorkeeper
 from app.contract.catalogue import Catalogue
+from app.contract.queues import Queues
 from app.contract.settings import Settings
 from app.contract.storage import Storage
 from app.dependencies import may_use
 from app.door import Door
 from app.events import Events
+from app.forecast import Forecasts
 from app.metrics import Traffic
 from app.middleware import BodyLimit, Envelope
 from app.openapi import describe
 from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
-from app.routes import events, health, images, jobs, models, page
+from app.routes import events, health, images, jobs, models, page, queue
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -30,6 +32,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with connect(settings.redis_address) as redis:
             app.state.store = job_store(redis, settings)
+            app.state.queues = Queues(redis, retention_s=settings.retention_s)
+            app.state.forecasts = Forecasts(app.state.queues, list(app.state.catalogue.models))
             app.state.doorkeeper = Doorkeeper(redis, settings)
             async with Events(redis, app.state.store).listening() as app.state.events:
                 yield
@@ -51,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, events, images, models):
+    for routes in (jobs, events, images, models, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     for open_routes in (health, page):
         app.include_router(open_routes.router)

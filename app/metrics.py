@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from app.contract.announcement import Announcement
-from app.contract.job_store import QueueCounts
+from app.contract.queues import QueueCounts
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 

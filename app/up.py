@@ -8,10 +8,10 @@ from contextlib import suppress
 from app.auth import require_a_key
 from app.contract.catalogue import Catalogue
 from app.contract.errors import RedisUnavailable
-from app.contract.job_store import JobStore
+from app.contract.queues import Queues
 from app.contract.settings import Settings
 from app.listener import address_of, listen
-from app.redis_client import connect, job_store
+from app.redis_client import connect
 from app.redis_server import start_redis
 from app.supervisor import Program, Say, Supervisor
 from app.workers import Command, environment, worker_command, worker_programs
@@ -52,14 +52,14 @@ async def _run(settings: Settings, supervisor: Supervisor, listener: socket.sock
         supervisor.start([Program("api", lambda _life: api, API_GRACE_S, pass_fds=(listener.fileno(),))])
         supervisor.start(worker_programs(settings, client, worker))
         say(f"listening on {address_of(listener)}")
-        await _tell_warm_workers(job_store(client, settings), say)
+        await _tell_warm_workers(Queues(client, retention_s=settings.retention_s), say)
 
 
-async def _tell_warm_workers(store: JobStore, say: Say) -> None:
+async def _tell_warm_workers(queues: Queues, say: Say) -> None:
     told: set[str] = set()
     while True:
         with suppress(RedisUnavailable):
-            for each in await store.announcements():
+            for each in await queues.announcements():
                 if each.models and each.worker not in told:
                     told.add(each.worker)
                     say(f"{each.worker} is warm: {', '.join(each.models)} on {each.device} in {each.dtype}")

@@ -21,6 +21,14 @@ class NeverStacked(BaseModel):
     reason: str
 
 
+class Pace(BaseModel):
+    """How fast a worker has developed one model's jobs lately."""
+
+    model: str
+    step_s: float = Field(description="From one step of a job to its next, in the company that it had.")
+    job_s: float = Field(description="What a job took of the worker's time; the jobs that run at once share it.")
+
+
 class Announcement(BaseModel):
     """What a worker says of itself with every beat; it ends with the worker's lease."""
 
@@ -33,3 +41,4 @@ class Announcement(BaseModel):
     models: list[str] = Field(description="The models that are warm.")
     modules: list[ModuleCounts]
     never_stacked: list[NeverStacked]
+    paces: list[Pace] = Field(default_factory=list)

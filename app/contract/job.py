@@ -75,6 +75,10 @@ class JobRecord(BaseModel):
     is_replayed: bool = Field(default=False, description="Whether it was there before it was submitted.")
 
     @property
+    def model(self) -> str:
+        return self.generation.model
+
+    @property
     def record_id(self) -> str:
         """Its id in Redis and the name of its folder in the storage."""
         return names.record_id(self.tenant, self.id)
@@ -99,6 +103,13 @@ class Image(BaseModel):
     seed: int
 
 
+class QueuePlace(BaseModel):
+    """Where a job stands as long as it waits."""
+
+    position: int = Field(ge=1, description="1 for the next one.")
+    eta_s: float | None = Field(description="Seconds until its pictures; null as long as nobody knows.")
+
+
 class Job(BaseModel):
     """The one resource of the native API."""
 
@@ -111,6 +122,7 @@ class Job(BaseModel):
     ended_at: datetime | None
     deadline_at: datetime | None
     attempt: int
+    queue: QueuePlace | None
     progress: Progress
     request: Generation
     images: list[Image]
@@ -120,13 +132,14 @@ class Job(BaseModel):
     urls: dict[str, str]
 
     @classmethod
-    def of(cls, record: JobRecord, links: Links | None = None) -> "Job":
+    def of(cls, record: JobRecord, links: Links | None = None, queue: QueuePlace | None = None) -> "Job":
         """What a caller sees of the record; with links, its pictures have addresses that need no key."""
         sign = links.sign if links else lambda path, _tenant: path
         self_url = f"/v1/jobs/{record.id}"
         development = record.development or Development(images=[])
         return cls(
-            model=record.generation.model,
+            model=record.model,
+            queue=queue,
             request=record.generation,
             images=[
                 Image(index=n, url=sign(f"{self_url}/images/{n}", record.tenant), **image.model_dump(exclude={"key"}))

@@ -2,24 +2,18 @@
 
 import time
 import uuid
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import redis.asyncio
-from pydantic import BaseModel, ValidationError
-from rq import Queue
 from rq.defaults import RQ_KEY_PREFIX
 from rq.job import JOB_ID_PATTERN, Job
-from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 from rq.results import Result
-from rq.utils import current_timestamp, now, utcformat
-from rq.worker_registration import REDIS_WORKER_KEYS
+from rq.utils import now, utcformat
 
 from app.contract import names
 from app.contract.admission import Admission, Bounds
-from app.contract.announcement import Announcement
 from app.contract.errors import JobConflict, JobErased, JobNotFound, QueueFull, ShareFull
 from app.contract.events import with_tell
 from app.contract.generation import Generation
@@ -28,22 +22,11 @@ from app.contract.limits import Quota
 from app.contract.redis_errors import redis_errors
 from app.contract.stored_job import StoredJob, not_found, read_record
 
-WORKER_KEY_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 SCRIPTS = Path(__file__).with_name("scripts")
 
 
-class QueueCounts(BaseModel):
-    """A model's jobs by status; ended ones are counted as long as they are kept, the expired as canceled."""
-
-    queued: int
-    running: int
-    succeeded: int
-    failed: int
-    canceled: int
-
-
 class JobStore:
-    """Admits, finds, cancels, erases and counts jobs, each tenant's apart; the client must not decode answers."""
+    """Admits, finds, cancels and erases jobs, each tenant's apart; the client must not decode answers."""
 
     def __init__(
         self,
@@ -165,38 +148,6 @@ class JobStore:
                 [Job.key_for(record_id)],
                 [*words, names.WAKE_CHANNEL, int(expires), names.TURNS_PREFIX, names.LINE_PREFIX],
             )
-
-    async def announcements(self) -> list[Announcement]:
-        """What every live worker says of itself.
-
-        Raises RedisUnavailable.
-        """
-        with redis_errors():
-            keys = await cast(Any, self._redis.smembers(REDIS_WORKER_KEYS))
-            workers = sorted(key.decode().removeprefix(WORKER_KEY_PREFIX) for key in keys)
-            said = await self._redis.mget([names.announcement_key(worker) for worker in workers]) if workers else []
-        announcements = []
-        for each in (answer for answer in said if answer):
-            with suppress(ValidationError):  # another version's worker says it differently
-                announcements.append(Announcement.model_validate_json(each))
-        return announcements
-
-    async def counts(self, models: Sequence[str]) -> dict[str, QueueCounts]:
-        """Counts in one round trip and changes nothing: rq's own counting fails abandoned jobs on the way.
-
-        Raises RedisUnavailable.
-        """
-        kept_from = current_timestamp() - self._bounds.retention_s
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for queue in map(names.queue_name, models):
-                pipeline.llen(Queue.redis_queue_namespace_prefix + queue)
-                pipeline.zcard(StartedJobRegistry.key_template.format(queue))
-                pipeline.zcount(FinishedJobRegistry.key_template.format(queue), current_timestamp(), "+inf")
-                pipeline.zcount(FailedJobRegistry.key_template.format(queue), current_timestamp(), "+inf")
-                pipeline.zcount(CanceledJobRegistry.key_template.format(queue), kept_from, "+inf")
-            with redis_errors():
-                counts = iter(await pipeline.execute())
-        return {model: QueueCounts(**{status: next(counts) for status in QueueCounts.model_fields}) for model in models}
 
     async def _find_same(self, job_id: str, generation: Generation, tenant: str) -> JobRecord:
         with suppress(JobNotFound):  # another application's, or another tenant's

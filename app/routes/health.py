@@ -3,7 +3,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel
 
 from app.contract.errors import RedisUnavailable
-from app.dependencies import TheCatalogue, TheStore, TheTraffic
+from app.dependencies import TheCatalogue, TheQueues, TheTraffic
 from app.metrics import Fleet, render
 from app.problems import RESPONSES
 
@@ -26,15 +26,15 @@ async def livez() -> Alive:
 
 
 @router.get("/readyz", responses=RESPONSES)
-async def readyz(store: TheStore) -> Ready:
+async def readyz(queues: TheQueues) -> Ready:
     """Whether jobs can be taken: Redis answers. They may be taken, and wait, while no worker lives."""
-    return Ready(workers=len(await store.announcements()))
+    return Ready(workers=len(await queues.announcements()))
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(store: TheStore, catalogue: TheCatalogue, traffic: TheTraffic) -> Response:
+async def metrics(queues: TheQueues, catalogue: TheCatalogue, traffic: TheTraffic) -> Response:
     try:
-        fleet = Fleet(await store.announcements(), await store.counts(list(catalogue.models)))
+        fleet = Fleet(await queues.announcements(), await queues.counts(list(catalogue.models)))
     except RedisUnavailable:
         fleet = None
     return Response(render(traffic, fleet), media_type=CONTENT_TYPE_PLAIN_0_0_4)

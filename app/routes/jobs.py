@@ -1,28 +1,29 @@
-import hashlib
-from collections.abc import Callable
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from obstore.exceptions import BaseError as StorageError
 
-from app.conditional import has_already
+from app.contract import names
+from app.contract.errors import StorageUnavailable
 from app.contract.generation import GenerationRequest
 from app.contract.job import Job, JobRecord
 from app.dependencies import (
     IdempotencyKey,
     JobId,
+    TheAnswers,
     TheEvents,
+    TheStorage,
     TheStore,
     TheSubmission,
     TheTenant,
     require_json,
 )
-from app.events import Events
 from app.pictures.form import FORM_BODY, FormRoute, TheFiles
 from app.problems import RESPONSES
 from app.submission import id_for_key
-from app.waiting import PreferredWait, Wait, while_connected
+from app.waiting import PreferredWaiting, Wait, Waiting, while_connected
 
-POLL_AGAIN_S = 1
 REPLAYED: dict[int | str, dict[str, Any]] = {200: {"model": Job, "description": "The job that was there already"}}
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES, route_class=FormRoute)
@@ -40,17 +41,15 @@ async def create_job(
     body: GenerationRequest,
     files: TheFiles,
     submission: TheSubmission,
+    answers: TheAnswers,
     tenant: TheTenant,
-    request: Request,
-    events: TheEvents,
-    wait_s: PreferredWait,
+    waiting: PreferredWaiting,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Admits a job and answers at once, or when it has ended; the seed that was drawn is in the answer."""
     job_id = id_for_key(idempotency_key, tenant) if idempotency_key else None
-    record = await submission.submit(body, tenant=tenant, job_id=job_id, files=files)
-    record = await _ended(request, record, events, wait_s)
-    return _submitted(record, 200 if record.status.is_terminal else 202, wait_s)
+    record = await waiting.end_of(await submission.submit(body, tenant=tenant, job_id=job_id, files=files))
+    return _submitted(record, await answers.response(record, 200 if record.status.is_terminal else 202), waiting)
 
 
 @router.put(
@@ -66,66 +65,61 @@ async def put_job(
     body: GenerationRequest,
     files: TheFiles,
     submission: TheSubmission,
+    answers: TheAnswers,
     tenant: TheTenant,
-    request: Request,
-    events: TheEvents,
-    wait_s: PreferredWait,
+    waiting: PreferredWaiting,
 ) -> Response:
     """Admits a job under an id of the caller's; the same body again gives the same job."""
-    record = await submission.submit(body, tenant=tenant, job_id=job_id, files=files)
-    record = await _ended(request, record, events, wait_s)
-    return _submitted(record, 200 if record.is_replayed or record.status.is_terminal else 202, wait_s)
+    record = await waiting.end_of(await submission.submit(body, tenant=tenant, job_id=job_id, files=files))
+    was_there = record.is_replayed or record.status.is_terminal
+    return _submitted(record, await answers.response(record, 200 if was_there else 202), waiting)
 
 
 @router.get("/{job_id}", response_model=Job, responses={304: {"description": "As it was"}})
 async def read_job(
-    job_id: JobId, request: Request, store: TheStore, events: TheEvents, tenant: TheTenant, wait: Wait = 0
+    job_id: JobId,
+    request: Request,
+    store: TheStore,
+    events: TheEvents,
+    answers: TheAnswers,
+    tenant: TheTenant,
+    wait: Wait = 0,
 ) -> Response:
     """The job as it is; with `wait` at its end, or with `If-None-Match` as soon as it is not the same any more."""
-    record = await store.find(job_id, tenant=tenant)
-    if wait and not record.status.is_terminal:
-        record = await while_connected(request, events.wait_for_change(record, _is_news(request), wait)) or record
-    answer = _job_answer(record)
-    if has_already(request, answer.headers["ETag"]):
-        del answer.headers["content-length"], answer.headers["content-type"]
-        answer.status_code, answer.body = 304, b""
-    return answer
+    found = await store.look_up(job_id, tenant=tenant)
+    if not wait or found.status.is_terminal:
+        return await answers.response(found, condition=request)
+    is_conditional = "if-none-match" in request.headers
+    if is_conditional and not await answers.has(request, found):
+        return await answers.response(found)
+
+    def is_news(record: JobRecord) -> bool:
+        return record.version != found.version if is_conditional else record.status.is_terminal
+
+    changed = await while_connected(request, events.wait_for_change(found.record(), is_news, wait))
+    return await answers.response(changed or found, condition=request)
 
 
 @router.post("/{job_id}/cancel", response_model=Job)
-async def cancel_job(job_id: JobId, store: TheStore, tenant: TheTenant) -> Response:
+async def cancel_job(job_id: JobId, store: TheStore, answers: TheAnswers, tenant: TheTenant) -> Response:
     """Cancels a job that waits or runs; a job that has ended stays as it is."""
-    return _job_answer(await store.cancel(job_id, tenant=tenant))
+    return await answers.response(await store.cancel(job_id, tenant=tenant))
 
 
-def _is_news(request: Request) -> Callable[[JobRecord], bool]:
-    if "if-none-match" not in request.headers:
-        return lambda record: record.status.is_terminal
-    return lambda record: not has_already(request, _job_answer(record).headers["ETag"])
+@router.delete("/{job_id}", status_code=204)
+async def erase_job(job_id: JobId, store: TheStore, storage: TheStorage, tenant: TheTenant) -> None:
+    """Cancels a job that waits or runs, and erases the job, its prompt and its pictures. It may be repeated."""
+    await store.erase(job_id, tenant=tenant)
+    try:
+        await asyncio.to_thread(storage.erase, names.record_id(tenant, job_id))
+    except (StorageError, OSError) as error:
+        raise StorageUnavailable("The storage does not delete the pictures now; send this again.") from error
 
 
-async def _ended(request: Request, record: JobRecord, events: Events, wait_s: int) -> JobRecord:
-    """The job at its end, if it ends in time and the client stays."""
-    if not wait_s:
-        return record
-    ended = await while_connected(request, events.wait_for_end(record, wait_s)) or record
-    return ended.model_copy(update={"is_replayed": record.is_replayed})
-
-
-def _submitted(record: JobRecord, status: int, wait_s: int) -> Response:
-    answer = _job_answer(record)
-    answer.status_code = status
+def _submitted(record: JobRecord, answer: Response, waiting: Waiting) -> Response:
     answer.headers["Location"] = f"/v1/jobs/{record.id}"
     if record.is_replayed:
         answer.headers["Idempotency-Replayed"] = "true"
-    if wait_s and record.status.is_terminal:
-        answer.headers["Preference-Applied"] = f"wait={wait_s}"
+    if waiting.wait_s and record.status.is_terminal:
+        answer.headers["Preference-Applied"] = f"wait={waiting.wait_s}"
     return answer
-
-
-def _job_answer(record: JobRecord) -> Response:
-    content = Job.of(record).model_dump_json().encode()
-    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
-    if not record.status.is_terminal:
-        headers["Retry-After"] = str(POLL_AGAIN_S)
-    return Response(content, headers=headers, media_type="application/json")

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 
 from app.contract.announcement import Announcement
 from app.contract.catalogue import Catalogue, Defaults, Limits, Model
-from app.dependencies import StartedAt, TheCatalogue, TheStore
+from app.dependencies import StartedAt, TheCatalogue, TheQueues
 from app.problems import RESPONSES
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=RESPONSES)
@@ -39,16 +39,16 @@ class ModelList(BaseModel):
 
 
 @router.get("")
-async def list_models(catalogue: TheCatalogue, store: TheStore, started_at: StartedAt) -> ModelList:
-    announcements = await store.announcements()
+async def list_models(catalogue: TheCatalogue, queues: TheQueues, started_at: StartedAt) -> ModelList:
+    announcements = await queues.announcements()
     return ModelList(data=[_entry(model, catalogue, announcements, started_at) for model in catalogue.models.values()])
 
 
 @router.get("/{model_id:path}")
-async def read_model(model_id: str, catalogue: TheCatalogue, store: TheStore, started_at: StartedAt) -> ModelEntry:
+async def read_model(model_id: str, catalogue: TheCatalogue, queues: TheQueues, started_at: StartedAt) -> ModelEntry:
     if model_id not in catalogue.models:
         raise HTTPException(404)
-    return _entry(catalogue.models[model_id], catalogue, await store.announcements(), started_at)
+    return _entry(catalogue.models[model_id], catalogue, await queues.announcements(), started_at)
 
 
 def _entry(model: Model, catalogue: Catalogue, announcements: list[Announcement], started_at: int) -> ModelEntry:

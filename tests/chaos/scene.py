@@ -20,6 +20,7 @@ from app.contract.errors import JobNotFound, RedisUnavailable
 from app.contract.generation import GenerationRequest
 from app.contract.job_store import JobStore
 from app.contract.names import OPEN_TENANT
+from app.contract.queues import Queues
 from app.contract.settings import Settings
 from app.redis_client import connect, job_store
 from tests.chaos.history import STARTS, Fault
@@ -133,11 +134,12 @@ class Scene:
 
     async def watch(self, jobs: int, patience_s: float) -> None:
         """Counts the jobs that have ended, until all have or the patience is over: the census tells what is missing."""
-        async with self.store() as store:
+        async with connect(self.address) as client:
+            queues = Queues(client, retention_s=self.settings.retention_s)
             until = time.monotonic() + patience_s
             while self.ended < jobs and time.monotonic() < until:
                 with suppress(RedisUnavailable):
-                    counts = (await store.counts(["mini"]))["mini"]
+                    counts = (await queues.counts(["mini"]))["mini"]
                     self.ended = counts.succeeded + counts.failed + counts.canceled
                 self._tell(self.ended, jobs)
                 await asyncio.sleep(LOOK_AGAIN_S)

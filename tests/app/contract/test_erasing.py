@@ -40,7 +40,7 @@ async def test_an_erased_job_is_gone_for_every_way_of_asking(store: JobStore) ->
         await store.admit(generation(), "mine", tenant=TENANT)
 
 
-async def test_nobody_erases_what_is_not_theirs(store: JobStore, redis: Redis) -> None:
+async def test_nobody_erases_what_is_not_theirs(store: JobStore) -> None:
     theirs = await store.admit(generation(), "mine", tenant=TENANT)
 
     for job_id, tenant in (("mine", "b"), ("mine", names.OPEN_TENANT), ("a_mine", names.OPEN_TENANT), ("no", TENANT)):

@@ -7,11 +7,10 @@ from redis.asyncio import Redis as AsyncRedis
 from rq import Queue
 from rq.job import Job
 from rq.job import JobStatus as RqStatus
-from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
+from rq.registry import CanceledJobRegistry
 from rq.results import Result
 
 from app.contract import names
-from app.contract.announcement import Announcement
 from app.contract.errors import InvalidField, JobConflict, JobNotFound, QueueFull, ShareFull
 from app.contract.job import Development, JobRecord, JobStatus, StoredImage
 from app.contract.job_store import JobStore
@@ -129,15 +128,6 @@ async def test_an_open_id_that_looks_like_anothers_record_finds_and_takes_nothin
     assert await store.find("mine", tenant="a") == theirs
 
 
-async def test_each_model_has_a_queue_of_its_own(store: JobStore) -> None:
-    await store.admit(generation(model="mini"), tenant=OPEN)
-    await store.admit(generation(model="large"), tenant=OPEN)
-
-    counts = await store.counts(["mini", "large", "unused"])
-
-    assert {model: count.queued for model, count in counts.items()} == {"mini": 1, "large": 1, "unused": 0}
-
-
 async def test_an_admitted_job_wakes_the_workers(store: JobStore, redis: Redis) -> None:
     with redis.pubsub() as subscription:
         subscription.subscribe(names.WAKE_CHANNEL)
@@ -233,37 +223,3 @@ async def test_a_failure_gives_the_reason_that_its_worker_wrote(store: JobStore,
 
     assert error is not None
     assert (error.code, error.message) == ("out_of_memory", "Too large.")
-
-
-async def test_counting_counts_every_status_and_changes_nothing(store: JobStore, redis: Redis) -> None:
-    ids = [(await store.admit(generation(), tenant=OPEN)).id for _ in range(5)]
-    await store.cancel(ids[0], tenant=OPEN)
-    redis.zadd(f"rq:wip:{MINI}", {f"{ids[1]}:abandoned": 1})
-    FinishedJobRegistry(MINI, connection=redis).add(fetch(redis, ids[2]), ttl=60)
-    redis.zadd(FinishedJobRegistry(MINI, connection=redis).key, {"expired": 1})
-    FailedJobRegistry(MINI, connection=redis).add(fetch(redis, ids[3]), ttl=60)
-
-    counts = (await store.counts(["mini"]))["mini"]
-
-    assert counts.model_dump() == {"queued": 4, "running": 1, "succeeded": 1, "failed": 1, "canceled": 1}
-    assert redis.zcard(f"rq:wip:{MINI}") == 1
-
-
-async def test_announcements_are_those_of_workers_with_a_lease(store: JobStore, redis: Redis) -> None:
-    announcement = Announcement(
-        worker="darkroom-a",
-        started_at=datetime.now(UTC),
-        device="cpu",
-        dtype="float32",
-        capacity=4,
-        running=1,
-        models=["mini"],
-        modules=[],
-        never_stacked=[],
-    )
-    assert await store.announcements() == []
-
-    redis.sadd("rq:workers", "rq:worker:darkroom-a", "rq:worker:darkroom-dead")
-    redis.set(names.announcement_key("darkroom-a"), announcement.model_dump_json())
-
-    assert await store.announcements() == [announcement]

@@ -8,7 +8,8 @@ from app.contract import names
 from app.contract.announcement import Announcement
 from app.contract.generation import Generation, Output
 from app.contract.job import JobError, JobRecord, JobStatus
-from app.contract.job_store import JobStore, QueueCounts
+from app.contract.job_store import JobStore
+from app.contract.queues import QueueCounts, Queues
 from tests.worker.queue.eventually import eventually
 
 Answer = TypeVar("Answer")
@@ -52,10 +53,10 @@ class Front:
         return error
 
     def announcements(self) -> list[Announcement]:
-        return self._ask(lambda store: store.announcements())
+        return self._look(lambda queues: queues.announcements())
 
     def counts(self) -> QueueCounts:
-        return self._ask(lambda store: store.counts(["mini"]))["mini"]
+        return self._look(lambda queues: queues.counts(["mini"]))["mini"]
 
     def wait_for(self, record_id: str, status: JobStatus) -> JobRecord:
         eventually(lambda: self.find(record_id).status is status)
@@ -71,6 +72,13 @@ class Front:
                 return await question(JobStore(client, max_queued=1_000, retention_s=600, job_timeout_s=60))
 
         return asyncio.run(ask())
+
+    def _look(self, question: Callable[[Queues], Awaitable[Answer]]) -> Answer:
+        async def look() -> Answer:
+            async with redis.asyncio.Redis.from_url(self._url) as client:
+                return await question(Queues(client, retention_s=600))
+
+        return asyncio.run(look())
 
 
 def _generation(**changes: Any) -> Generation:

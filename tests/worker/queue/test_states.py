@@ -17,8 +17,9 @@ from app.contract.catalogue import Catalogue
 from app.contract.errors import QueueFull
 from app.contract.generation import GenerationRequest
 from app.contract.job import JobStatus
-from app.contract.job_store import JobStore, QueueCounts
+from app.contract.job_store import JobStore
 from app.contract.names import OPEN_TENANT
+from app.contract.queues import QueueCounts, Queues
 from tests.chaos.census import places
 from tests.redis_server import RedisServer
 from tests.worker.queue.hand import Hand
@@ -72,6 +73,7 @@ class Books(RuleBasedStateMachine):
         self._runner = asyncio.Runner()
         self._client = redis.asyncio.Redis.from_url(self.server.url)
         self._store = JobStore(self._client, max_queued=ROOM, retention_s=600, job_timeout_s=60)
+        self._queues = Queues(self._client, retention_s=600)
         self._workers: dict[str, Colleague] = {}
         self._alive: set[str] = set()
         self._jobs: dict[str, Expected] = {}
@@ -199,7 +201,7 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def the_counts_are_true(self) -> None:
-        counts = self._ask(self._store.counts(["mini"]))["mini"]
+        counts = self._ask(self._queues.counts(["mini"]))["mini"]
         assert counts == QueueCounts(
             **{status: len(self._with(JobStatus(status))) for status in QueueCounts.model_fields}
         )

@@ -1,0 +1,61 @@
+"""How a job is shown to its tenant."""
+
+import hashlib
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+
+from app.conditional import has_already
+from app.contract.job import Job, JobRecord, QueuePlace
+from app.contract.links import Links
+from app.contract.stored_job import StoredJob
+from app.forecast import Forecasts
+
+POLL_AGAIN_S = 1
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Puts beside a job's record what is not in it: where it stands in its queue, and signed addresses."""
+
+    links: Links
+    forecasts: Forecasts
+
+    async def job(self, record: JobRecord) -> Job:
+        """Raises RedisUnavailable."""
+        if record.ahead is None:
+            return Job.of(record, self.links)
+        forecast = await self.forecasts.of(record.model)
+        eta_s = forecast.eta_s(record.ahead, record.generation.num_inference_steps)
+        return Job.of(record, self.links, QueuePlace(position=record.ahead + 1, eta_s=eta_s))
+
+    async def response(
+        self, shown: JobRecord | StoredJob, status: int = 200, *, condition: Request | None = None
+    ) -> Response:
+        """Who asks on the condition that the answer is another one than he has may get a 304; nothing is parsed for it.
+
+        Raises JobNotFound and RedisUnavailable.
+        """
+        headers = await self._headers(shown)
+        if condition and has_already(condition, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        job = await self.job(shown if isinstance(shown, JobRecord) else shown.record())
+        return Response(job.model_dump_json(), status, headers, media_type="application/json")
+
+    async def has(self, request: Request, shown: StoredJob) -> bool:
+        """Whether who asks has this very answer already.
+
+        Raises RedisUnavailable.
+        """
+        return has_already(request, (await self._headers(shown))["ETag"])
+
+    async def _headers(self, shown: JobRecord | StoredJob) -> dict[str, str]:
+        forecast = await self.forecasts.of(shown.model) if shown.ahead is not None else None
+        shows = (shown.version, self.links.period_for(shown.tenant), forecast)
+        headers = {
+            "ETag": f'"{hashlib.sha256(repr(shows).encode()).hexdigest()[:32]}"',
+            "Cache-Control": "private, no-cache",
+        }
+        if not shown.status.is_terminal:
+            headers["Retry-After"] = str(POLL_AGAIN_S)
+        return headers
