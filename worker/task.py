@@ -3,11 +3,14 @@ import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from obstore.exceptions import BaseError as StorageError
 from torch import Tensor
 
+from app.contract import names
+from app.contract.events import EventType
 from app.contract.job import Development
 from app.contract.storage import Storage
 from worker import outputs
@@ -15,13 +18,12 @@ from worker.departure import Departure, departing
 from worker.engine import Engine
 from worker.failures import translated
 from worker.pipelines.arguments import arguments
-from worker.pipelines.preview_watch import OnPreview, PreviewWatch
+from worker.pipelines.preview_watch import PreviewWatch
 from worker.pipelines.warm_models import WarmModels
 from worker.pipelines.warming import WarmModel
 from worker.queue import Claim, WorkerBroken
 
 STUCK_AFTER_S = 30.0  # past a run's deadline; a step that is under way may take its time
-PREVIEW_EVERY = 2  # steps
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 logger = logging.getLogger(__name__)
 
@@ -33,19 +35,18 @@ class Workbench:
     engine: Engine
     models: WarmModels
     storage: Storage
-    previews: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "previews"))
+    previews: Executor = field(default_factory=lambda: ThreadPoolExecutor(4, "previews"))
 
 
-def develop(claim: Claim, workbench: Workbench, on_preview: OnPreview | None = None) -> dict[str, Any]:
+def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
     """One job's whole life in a worker: read, submit, wait, store; what it returns becomes the job's result.
 
-    `on_preview(step, webp)` is called every few steps, in another thread, if the model can have previews. Raises
-    GenerationFailed, and WorkerBroken if the engine is dead or stuck.
+    Raises GenerationFailed, and WorkerBroken if the engine is dead or stuck.
     """
     started = time.monotonic()
     generation = claim.generation
     with translated():
-        images, warnings = _developed(claim, workbench, on_preview)
+        images, warnings = _developed(claim, workbench)
         developed = time.monotonic()
         stored = outputs.store(images, generation, _folder(claim), workbench.storage)
     timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
@@ -64,10 +65,10 @@ def _folder(claim: Claim) -> str:
     return f"{claim.job_id}/{claim.execution_id}"  # another run of the job stores elsewhere
 
 
-def _developed(claim: Claim, workbench: Workbench, on_preview: OnPreview | None) -> tuple[Tensor, list[str]]:
+def _developed(claim: Claim, workbench: Workbench) -> tuple[Tensor, list[str]]:
     """Returns the pictures on the host, and what the caller should know; the model is in use no longer than this."""
     generation = claim.generation
-    with workbench.models.use(generation.model) as model, _watching(claim, workbench, model, on_preview) as watch:
+    with workbench.models.use(generation.model) as model, _watching(claim, workbench, model) as watch:
 
         def on_step(step: int, total: int, latents: Tensor) -> None:
             claim.report(step, total)
@@ -91,13 +92,21 @@ def _developed(claim: Claim, workbench: Workbench, on_preview: OnPreview | None)
         return _wait(departure, claim.timeout_s).arrive(), warnings
 
 
-def _watching(
-    claim: Claim, workbench: Workbench, model: WarmModel, on_preview: OnPreview | None
-) -> AbstractContextManager[PreviewWatch | None]:
-    if not (on_preview and model.previewer):
+def _watching(claim: Claim, workbench: Workbench, model: WarmModel) -> AbstractContextManager[PreviewWatch | None]:
+    generation = claim.generation
+    if not (generation.previews and model.previewer):
         return nullcontext()
-    size = (claim.generation.width, claim.generation.height)
-    return PreviewWatch(model.previewer, size, PREVIEW_EVERY, on_preview, workbench.previews)
+    size = (generation.width, generation.height)
+    show = partial(_show, claim, workbench.storage)
+    return PreviewWatch(model.previewer, size, generation.previews, show, workbench.previews)
+
+
+def _show(claim: Claim, storage: Storage, step: int, total_steps: int, preview: bytes) -> None:
+    """Stores a preview and tells of it; of a job that is not this worker's any more it leaves nothing behind."""
+    key = names.preview_key(claim.job_id, step)
+    storage.put(key, preview, "image/webp")
+    if not claim.tell(EventType.PREVIEW, step=step, total_steps=total_steps):
+        storage.delete([key])
 
 
 def _wait(departure: "Future[Departure]", timeout_s: float | None) -> Departure:

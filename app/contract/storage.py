@@ -39,6 +39,10 @@ class Storage:
         answer = await obstore.get_async(self._store, f"{FOLDER}/{key}")
         return bytes(await answer.bytes_async())
 
+    def delete(self, keys: Iterable[str]) -> None:
+        """Deletes what is there of them."""
+        obstore.delete(self._store, [f"{FOLDER}/{key}" for key in keys])
+
     async def delete_async(self, keys: Iterable[str]) -> None:
         """Deletes what is there of them."""
         await obstore.delete_async(self._store, [f"{FOLDER}/{key}" for key in keys])

@@ -4,7 +4,7 @@ from concurrent.futures import CancelledError
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -12,7 +12,9 @@ from PIL import Image
 from redis import Redis
 from torch import Tensor, nn
 
+from app.contract import names
 from app.contract.catalogue import Catalogue
+from app.contract.events import Event, EventType
 from app.contract.storage import FOLDER, Storage
 from tests.worker.pipelines.conftest import CPU
 from tests.worker.queue.front import Front
@@ -160,20 +162,34 @@ def test_a_job_without_a_timeout_is_waited_for(claim: Claim, workbench: Workbenc
 
 
 def test_a_job_that_asks_for_previews_gets_them_while_it_develops(redis: Redis, redis_url: str, tmp_path: Path) -> None:
-    Front(redis_url).admit(width=64, height=64, num_inference_steps=40)
-    previews: dict[int, bytes] = {}
+    Front(redis_url).admit("mine", width=64, height=64, num_inference_steps=40, previews=3)
+    storage = Storage(tmp_path.as_uri())
     with Engine() as engine:
 
         def load(name: str) -> LoadedModel:
             return LoadedModel.load(Catalogue.read().models[name], CPU, engine)
 
-        workbench = Workbench(engine, WarmModels(load), Storage(tmp_path.as_uri()))
-        development = develop(claim_of(redis), workbench, previews.__setitem__)
+        development = develop(claim_of(redis), Workbench(engine, WarmModels(load), storage))
 
+    told = [Event.of_entry(*entry) for entry in cast(Any, redis).xrange(names.events_key("mine"))]
+    previews = [event.data for event in told if event.type == EventType.PREVIEW]
+    files = [storage.read(names.preview_key("mine", preview["step"])) for preview in previews]
     assert len(development["images"]) == 1
-    assert previews
-    assert previews.keys() <= set(range(2, 40, 2))
-    assert all(Image.open(BytesIO(content)).format == "WEBP" for content in previews.values())
+    assert 1 <= len(previews) <= 3
+    assert all(preview["total_steps"] == 40 for preview in previews)
+    assert all(Image.open(BytesIO(content)).format == "WEBP" for content in files)
+
+
+def test_a_preview_of_a_job_that_was_taken_away_is_not_told_and_not_kept(
+    claim: Claim, redis_url: str, tmp_path: Path
+) -> None:
+    storage = Storage(tmp_path.as_uri())
+    Front(redis_url).cancel(claim.job_id)
+
+    task._show(claim, storage, 4, 20, b"webp")
+
+    with pytest.raises(FileNotFoundError):
+        storage.read(names.preview_key(claim.job_id, 4))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.contract.errors import GenerationFailed
+from app.contract.events import EventType
 from app.contract.generation import Generation
 from app.contract.job import Progress
 from worker.queue.functions import FUNCTIONS, Function
@@ -21,11 +23,13 @@ DEATHS_ALONE = 2  # a job that was there when so many workers died runs without 
 DEATHS_MAX = 3  # and is not run again after so many
 ADDRESS = (b"darkroom_tenant", b"darkroom_webhook")  # of the record: whose the job is, and who is told of its end
 
+Tell = Callable[["Claim", EventType, str], bool]
+
 
 class Claim:
     """One job in this worker's hands, until it is committed or lost."""
 
-    def __init__(self, worker: str, entry: str, fields: dict[bytes, bytes], connection: Redis) -> None:
+    def __init__(self, worker: str, entry: str, fields: dict[bytes, bytes], connection: Redis, tell: Tell) -> None:
         job_id, _, execution_id = entry.partition(":")
         self.entry = entry
         self.job = Job(job_id, connection=connection, serializer=JSONSerializer)
@@ -38,6 +42,7 @@ class Claim:
         self._lock = threading.Lock()
         self.is_lost = self.is_erased = self.is_stopped = self._is_over = False
         self._abort: Callable[[], object] | None = None
+        self._tell = tell
         self._has_news = False
 
     @property
@@ -101,6 +106,13 @@ class Claim:
         """Remembers how far the job is; the next beat writes it."""
         self.job.meta = {**self.job.meta, "progress": Progress(step=step, total_steps=total_steps).model_dump()}
         self._has_news = True
+
+    def tell(self, event: EventType, **data: int) -> bool:
+        """Tells an event at once; or tells nothing and returns False if the job is not this worker's any more.
+
+        Raises RedisError.
+        """
+        return self._tell(self, event, json.dumps(data))
 
     def when_lost(self, abort: Callable[[], object]) -> None:
         """Has `abort` called once, from any thread, when the job is stopped, canceled, deleted or taken away."""

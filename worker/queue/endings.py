@@ -1,6 +1,5 @@
 """How a job leaves a worker: each end of a run in rq's own words, for the ledger to commit."""
 
-import json
 import traceback
 from datetime import timedelta
 from typing import Any, cast
@@ -29,7 +28,7 @@ def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: 
     job._handle_success(result_ttl, pipeline, **_run(worker, claim))
     job.cleanup(result_ttl, pipeline=pipeline, remove_from_queue=False)
     _close(worker, claim, pipeline)
-    _tell(job, pipeline, EventType.SUCCEEDED)
+    tell(job, EventType.SUCCEEDED, "{}", pipeline)
 
 
 def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: Pipeline) -> None:
@@ -43,11 +42,11 @@ def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: P
     run = _run(worker, claim)
     if job.should_retry and not isinstance(raised, (JobStopped, WorkerLost)):
         _retry(worker, job, pipeline)
-        _tell(job, pipeline, EventType.REQUEUED, reason="retry")
+        tell(job, EventType.REQUEUED, '{"reason":"retry"}', pipeline)
     else:
         job.set_status(JobStatus.STOPPED if isinstance(raised, JobStopped) else JobStatus.FAILED, pipeline=pipeline)
         job._handle_failure(describe(raised, claim), pipeline, **run)
-        _tell(job, pipeline, EventType.FAILED)
+        tell(job, EventType.FAILED, "{}", pipeline)
     if isinstance(raised, WorkerLost):
         pipeline.hdel(job.key, "darkroom_deaths")  # who requeues it wants it tried again
     _close(worker, claim, pipeline)
@@ -74,7 +73,7 @@ def give_back(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
     worker.cleanup_execution(job, pipeline, claim.execution)
     pipeline.lpush(queue_key, job.id)
     pipeline.publish(names.WAKE_CHANNEL, queue_key)
-    _tell(job, pipeline, EventType.REQUEUED, reason="worker_stopped")
+    tell(job, EventType.REQUEUED, '{"reason":"worker_stopped"}', pipeline)
 
 
 def abandonment(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
@@ -86,7 +85,7 @@ def abandonment(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
     pipeline.hset(job.key, "meta", claim.meta())
     worker.cleanup_execution(job, pipeline, claim.execution)
     job.failed_job_registry.add(job, job.failure_ttl, pipeline=pipeline)
-    _tell(job, pipeline, EventType.FAILED)
+    tell(job, EventType.FAILED, "{}", pipeline)
 
 
 def describe(raised: BaseException, claim: Claim) -> str:
@@ -104,8 +103,8 @@ def describe(raised: BaseException, claim: Claim) -> str:
     return text
 
 
-def _tell(job: Job, pipeline: Pipeline, event: EventType, **data: str) -> None:
-    pipeline.execute_command("TELL", job.id, event, json.dumps(data))  # no command of Redis': FENCE knows it
+def tell(job: Job, event: EventType, data: str, pipeline: Pipeline) -> None:
+    pipeline.execute_command("TELL", job.id, event, data)  # no command of Redis': FENCE knows it
 
 
 def _retry(worker: BaseWorker, job: Job, pipeline: Pipeline) -> None:

@@ -2,6 +2,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +16,8 @@ from rq.registry import StartedJobRegistry
 from rq.utils import now, utcformat
 
 from app.contract import names
-from app.contract.events import with_tell
+from app.contract.events import EventType, with_tell
+from worker.queue import endings
 from worker.queue.claim import DEATHS_ALONE, DEATHS_MAX, Claim
 
 SCRIPTS = Path(__file__).with_name("scripts")
@@ -137,7 +139,10 @@ class Ledger:
         return [key for queue in self._queues for key in (queue.key, StartedJobRegistry(queue=queue).key)]
 
     def _read(self, entry: str, fields: dict[bytes, bytes]) -> Claim:
-        return Claim(self._worker, entry, fields, self._connection)
+        return Claim(self._worker, entry, fields, self._connection, self._tell)
+
+    def _tell(self, claim: Claim, event: EventType, data: str) -> bool:
+        return self.commit(claim, self.prepare(partial(endings.tell, claim.job, event, data)))
 
 
 def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:

@@ -30,7 +30,7 @@ class Album:
         self.taking, self.may_take = threading.Event(), threading.Event()
         self.may_take.set()
 
-    def take(self, step: int, content: bytes) -> None:
+    def take(self, step: int, _total_steps: int, content: bytes) -> None:
         self.taking.set()
         assert self.may_take.wait(SOON_S)
         self.pictures[step] = content
@@ -42,25 +42,55 @@ def album() -> Album:
     return Album()
 
 
-def watching(album: Album, executor: Executor, every: int = 1) -> PreviewWatch:
-    return PreviewWatch(PREVIEWER, (128, 64), every, album.take, executor)
+def watching(album: Album, executor: Executor, number: int = 100) -> PreviewWatch:
+    return PreviewWatch(PREVIEWER, (128, 64), number, album.take, executor)
 
 
 def settled(executor: Executor) -> None:
     executor.submit(lambda: None).result(SOON_S)
 
 
-def test_previews_come_at_their_interval_but_for_the_last_step_which_the_picture_follows(
-    album: Album, executor: Executor
+@pytest.mark.parametrize(
+    ("number", "total", "expected"),
+    [(1, 20, [10]), (3, 20, [5, 10, 15]), (2, 7, [3, 5]), (3, 4, [1, 2, 3]), (10, 4, [1, 2, 3]), (10, 1, [])],
+)
+def test_so_many_previews_come_evenly_before_the_last_step_which_the_picture_follows(
+    album: Album, executor: Executor, number: int, total: int, expected: list[int]
 ) -> None:
-    with watching(album, executor, every=2) as watch:
-        for step in range(1, 7):
-            watch.on_step(step, 6, LATENTS)
+    with watching(album, executor, number) as watch:
+        for step in range(1, total + 1):
+            watch.on_step(step, total, LATENTS)
             settled(executor)
 
-    assert sorted(album.pictures) == [2, 4]
-    assert Image.open(BytesIO(album.pictures[2])).size == (16, 8)
+    assert sorted(album.pictures) == expected
+    assert {Image.open(BytesIO(picture)).size for picture in album.pictures.values()} <= {(16, 8)}
     assert threading.get_ident() not in album.threads
+
+
+def test_a_preview_that_came_too_soon_after_another_comes_later(album: Album, executor: Executor) -> None:
+    album.may_take.clear()
+
+    with watching(album, executor, number=2) as watch:
+        for step in (3, 6):
+            watch.on_step(step, 9, LATENTS)
+        album.may_take.set()
+        settled(executor)
+        watch.on_step(7, 9, LATENTS)
+        settled(executor)
+
+    assert sorted(album.pictures) == [3, 7]
+
+
+def test_the_end_of_a_run_waits_for_no_preview(album: Album, executor: Executor) -> None:
+    album.may_take.clear()
+
+    with watching(album, executor) as watch:
+        watch.on_step(1, 3, LATENTS)
+        assert album.taking.wait(SOON_S)
+    album.may_take.set()
+    settled(executor)
+
+    assert sorted(album.pictures) == [1]
 
 
 def test_the_engine_waits_for_no_preview_and_they_do_not_pile_up(album: Album, executor: Executor) -> None:
@@ -81,7 +111,7 @@ def test_latents_that_change_afterwards_do_not_change_their_preview(album: Album
     latents, gate = LATENTS.clone(), threading.Event()
     executor.submit(gate.wait, SOON_S)
 
-    with PreviewWatch(Previewer(torch.eye(5, 3), 1, 1.0), (128, 64), 1, album.take, executor) as watch:
+    with PreviewWatch(Previewer(torch.eye(5, 3), 1, 1.0), (128, 64), 2, album.take, executor) as watch:
         watch.on_step(1, 3, latents)
         latents.fill_(-100)
         gate.set()
@@ -90,7 +120,7 @@ def test_latents_that_change_afterwards_do_not_change_their_preview(album: Album
     assert max(Image.open(BytesIO(album.pictures[1])).convert("L").tobytes()) > 0
 
 
-def test_no_preview_comes_after_the_run_is_over(album: Album, executor: Executor) -> None:
+def test_no_preview_is_begun_after_the_run_is_over(album: Album, executor: Executor) -> None:
     gate = threading.Event()
     executor.submit(gate.wait, SOON_S)
 
