@@ -13,7 +13,10 @@ from app.contract.catalogue import Catalogue
 from app.contract.queues import Queues
 from app.contract.settings import Settings
 from app.contract.storage import Storage
-from app.dependencies import may_use
+from app.courier.deliveries import Deliveries
+from app.courier.endpoints import Endpoints
+from app.courier.guard import Guard
+from app.dependencies import may_administer, may_use
 from app.door import Door
 from app.events import Events
 from app.forecast import Forecasts
@@ -22,7 +25,7 @@ from app.middleware import BodyLimit, Envelope
 from app.openapi import describe
 from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
-from app.routes import events, health, images, jobs, models, page, queue
+from app.routes import events, health, images, jobs, models, page, queue, webhooks
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -35,6 +38,8 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.queues = Queues(redis, retention_s=settings.retention_s)
             app.state.forecasts = Forecasts(app.state.queues, list(app.state.catalogue.models))
             app.state.doorkeeper = Doorkeeper(redis, settings)
+            app.state.endpoints = Endpoints(redis)
+            app.state.deliveries = Deliveries(redis)
             async with Events(redis, app.state.store).listening() as app.state.events:
                 yield
 
@@ -48,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.catalogue = Catalogue.read(settings.catalogue)
     app.state.storage = Storage(settings.storage_address)
+    app.state.guard = Guard.of(settings)
     app.state.intake = Intake.of(settings)
     app.state.traffic = Traffic()
     app.state.started_at = int(time.time())
@@ -57,9 +63,10 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for routes in (jobs, events, images, models, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
+    app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
     for open_routes in (health, page):
         app.include_router(open_routes.router)
-    app.openapi = describe(app, app.state.catalogue)  # type: ignore[method-assign]
+    app.openapi = describe(app, app.state.catalogue, app.state.guard)  # type: ignore[method-assign]
     return app
 
 

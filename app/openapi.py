@@ -1,46 +1,74 @@
 """The service's own description: FastAPI's, narrowed to what the models of the catalogue take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import gcd
 from typing import Any
 
 from fastapi import FastAPI
 
-from app.contract.catalogue import Catalogue
+from app.contract.catalogue import Catalogue, Model
 from app.contract.generation import SEED_MAX
+from app.courier.guard import Guard
 
 Schema = dict[str, Any]
+NULL: Schema = {"type": "null"}
 
 
-def describe(app: FastAPI, catalogue: Catalogue) -> Callable[[], Schema]:
+def describe(app: FastAPI, catalogue: Catalogue, guard: Guard) -> Callable[[], Schema]:
     """Returns what answers `/openapi.json`; where models differ, it tells the widest and `/v1/models` the rest."""
     general = app.openapi
 
     def openapi() -> Schema:
         if app.openapi_schema is None:
-            schema = general()
-            _secure(schema)
-            schemas = schema["components"]["schemas"]
-            fields = schemas["GenerationRequest"]["properties"]
-            for field, bounds in _bounds(catalogue).items():
-                _value(fields[field]).update(bounds)
+            described = general()
+            schemas = described["components"]["schemas"]
+            _narrow(schemas, list(catalogue.models.values()))
+            for target in ("Webhook", "EndpointRequest"):
+                schemas[target]["properties"]["url"]["pattern"] = guard.pattern
+            for operation in _operations(described):
+                _leave_null_to_bodies(operation)
         assert app.openapi_schema  # noqa: S101 - FastAPI keeps what it has made
         return app.openapi_schema
 
     return openapi
 
 
-def _secure(schema: Schema) -> None:
-    """Says where an API key is sent; it may be left out as long as the service is open."""
-    schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "dk_..."}}
-    for path, operations in schema["paths"].items():
-        if path.startswith("/v1/"):
-            for operation in operations.values():
-                operation["security"] = [{"key": []}, {}]
+def _operations(described: Schema) -> Iterable[Schema]:
+    return (operation for path in described["paths"].values() for operation in path.values())
 
 
-def _bounds(catalogue: Catalogue) -> dict[str, Schema]:
-    models = catalogue.models.values()
+def _leave_null_to_bodies(operation: Schema) -> None:
+    """A parameter that may be left out cannot be null: there is no such word in an address or a header."""
+    for parameter in operation.get("parameters", []):
+        branches = [branch for branch in parameter["schema"].get("anyOf", []) if branch != NULL]
+        if len(branches) == 1:
+            parameter["schema"] = {**parameter["schema"], **branches[0]}
+            del parameter["schema"]["anyOf"]
+
+
+def _narrow(schemas: Schema, models: list[Model]) -> None:
+    request = schemas["GenerationRequest"]
+    fields = request["properties"]
+    for field, bounds in _bounds(models).items():
+        _value(fields[field]).update(bounds)
+    _name(schemas["Lora"], {lora for model in models for lora in model.loras})
+    _name(schemas["ControlRequest"], {controlnet for model in models for controlnet in model.controlnets})
+    if not any(model.loras for model in models):
+        fields["loras"]["maxItems"] = 0
+    if not any(model.controlnets for model in models):
+        fields["control"] = NULL
+    request["anyOf"] = [
+        {"properties": {"image": {"not": NULL}}, "required": ["image"]},
+        {"properties": dict.fromkeys(("mask", "strength"), NULL)},
+    ]
+
+
+def _name(schema: Schema, names: set[str]) -> None:
+    if names:
+        schema["properties"]["name"]["enum"] = sorted(names)
+
+
+def _bounds(models: list[Model]) -> dict[str, Schema]:
     limits = [model.limits for model in models]
     side = {
         "minimum": min(each.min_size for each in limits),
@@ -48,7 +76,7 @@ def _bounds(catalogue: Catalogue) -> dict[str, Schema]:
         "multipleOf": gcd(*(each.size_multiple for each in limits)),
     }
     return {
-        "model": {"enum": list(catalogue.models)},
+        "model": {"enum": [model.name for model in models]},
         "scheduler": {"enum": sorted({scheduler for model in models for scheduler in model.schedulers})},
         "width": side,
         "height": side,

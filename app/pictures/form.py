@@ -27,6 +27,7 @@ FORM_BODY = {
                 "schema": {
                     "type": "object",
                     "required": [BODY],
+                    "additionalProperties": False,
                     "properties": {
                         BODY: {"$ref": "#/components/schemas/GenerationRequest"},
                         "image": {"type": "array", "items": FILE},
