@@ -23,6 +23,7 @@ BAND_ROWS = 256  # of the old picture
 
 
 def main() -> None:
+    warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.init()  # every plugin is loaded before memory is bounded
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
