@@ -66,4 +66,5 @@ def _announcement(
         models=models.names,
         modules=[ModuleCounts(**asdict(each)) for each in stats.modules],
         never_stacked=[NeverStacked(**asdict(each)) for each in stats.never_stacked],
+        paces=worker.pacer.paces,
     )

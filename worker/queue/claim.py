@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -44,6 +45,7 @@ class Claim:
         self._abort: Callable[[], object] | None = None
         self._tell = tell
         self._has_news = False
+        self.reported_at = 0.0
 
     @property
     def job_id(self) -> str:
@@ -105,6 +107,7 @@ class Claim:
     def report(self, step: int, total_steps: int) -> None:
         """Remembers how far the job is; the next beat writes it."""
         self.job.meta = {**self.job.meta, "progress": Progress(step=step, total_steps=total_steps).model_dump()}
+        self.reported_at = time.monotonic()
         self._has_news = True
 
     def tell(self, event: EventType, **data: int) -> bool:

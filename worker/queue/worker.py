@@ -26,6 +26,7 @@ from worker.queue.conclusion import Discard, conclude
 from worker.queue.errors import WorkerBroken
 from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
+from worker.queue.pacer import Pacer
 from worker.queue.patience import Patience, patiently
 from worker.queue.slots import Slots
 from worker.queue.upkeep import Upkeep
@@ -76,6 +77,7 @@ class QueueWorker(BaseWorker):
         self.capacity = capacity
         self.claims: dict[str, Claim] = {}
         self._abandoned: list[Claim] = []  # whatever Redis still says, they are not taken up again
+        self.pacer = Pacer()
         self._develop = develop
         self._discard = discard
         self._announce = announce
@@ -197,7 +199,9 @@ class QueueWorker(BaseWorker):
 
     def _run(self, claim: Claim) -> None:
         try:
-            self._write(claim, self._end(claim))
+            with self.pacer.timing(claim):
+                end = self._end(claim)
+            self._write(claim, end)
         except ResponseError as refusal:
             logger.error("The job %s fails, since Redis refuses its end: %s", claim.job_id, refusal)
             self._abandoned.append(claim)
