@@ -26,7 +26,7 @@ def main() -> None:
 
 @cli.command()
 def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None:
-    """Starts all of Darkroom on this machine: Redis, the API and the worker."""
+    """Starts all of Darkroom on this machine: Redis, the API, the courier and the worker."""
     import asyncio
 
     from app import up as service
@@ -78,6 +78,16 @@ def worker(state_dir: StateDir = None) -> None:
         asyncio.run(workers.work(settings, say))
     except (CatalogueUnreadable, Unstartable) as error:
         fail(str(error))
+
+
+@cli.command()
+def courier(state_dir: StateDir = None) -> None:
+    """Starts a courier, which delivers webhooks, and starts it again when it ends by itself."""
+    import asyncio
+
+    from app import workers
+
+    asyncio.run(workers.deliver(settings_with(state_dir=state_dir), say))
 
 
 @cli.command()

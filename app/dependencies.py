@@ -17,6 +17,7 @@ from app.contract.keys import Scope
 from app.contract.links import Links
 from app.contract.queues import Queues
 from app.contract.storage import Storage
+from app.courier.guard import Guard
 from app.events import Events
 from app.forecast import Forecasts
 from app.metrics import Traffic
@@ -58,7 +59,7 @@ async def _forecasts(request: Request) -> Forecasts:
 
 async def _submission(request: Request, caller: TheCaller) -> Submission:
     state = request.app.state
-    return Submission(state.catalogue, state.store, state.storage, state.intake, caller.quota)
+    return Submission(state.catalogue, state.store, state.storage, state.intake, caller.quota, state.guard)
 
 
 async def _events(request: Request) -> Events:
@@ -69,6 +70,11 @@ async def _events(request: Request) -> Events:
 async def _storage(request: Request) -> Storage:
     storage: Storage = request.app.state.storage
     return storage
+
+
+async def _guard(request: Request) -> Guard:
+    guard: Guard = request.app.state.guard
+    return guard
 
 
 async def _traffic(request: Request) -> Traffic:
@@ -116,6 +122,7 @@ TheAnswers = Annotated[Answers, Depends(_answers)]
 TheSubmission = Annotated[Submission, Depends(_submission)]
 TheEvents = Annotated[Events, Depends(_events)]
 TheStorage = Annotated[Storage, Depends(_storage)]
+TheGuard = Annotated[Guard, Depends(_guard)]
 TheTraffic = Annotated[Traffic, Depends(_traffic)]
 TheTenant = Annotated[str, Depends(_tenant)]
 TheLinks = Annotated[Links, Depends(_links)]

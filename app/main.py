@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.catalogue = Catalogue.read(settings.catalogue)
-    app.state.storage = Storage(settings.storage_address)
+    app.state.storage = Storage(settings.storage_address, redirects=settings.redirect_images)
     app.state.guard = Guard.of(settings)
     app.state.intake = Intake.of(settings)
     app.state.traffic = Traffic()

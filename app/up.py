@@ -1,4 +1,4 @@
-"""`darkroom up`: Redis, the API and the workers on one machine, under one supervisor."""
+"""`darkroom up`: Redis, the API, the courier and the workers on one machine, under one supervisor."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from app.listener import address_of, listen
 from app.redis_client import connect
 from app.redis_server import start_redis
 from app.supervisor import Program, Say, Supervisor
-from app.workers import Command, environment, worker_command, worker_programs
+from app.workers import Command, courier_program, environment, worker_command, worker_programs
 
 LOOK_AGAIN_S = 0.1
 API_GRACE_S = 15.0
@@ -49,7 +49,8 @@ async def _run(settings: Settings, supervisor: Supervisor, listener: socket.sock
             await start_redis(settings, supervisor, client)
         await require_a_key(settings)
         api = [sys.executable, "-m", "app.server", str(listener.fileno())]
-        supervisor.start([Program("api", lambda _life: api, API_GRACE_S, pass_fds=(listener.fileno(),))])
+        api_program = Program("api", lambda _life: api, API_GRACE_S, pass_fds=(listener.fileno(),))
+        supervisor.start([api_program, courier_program(settings, client)])  # which tells the ends of the last jobs, too
         supervisor.start(worker_programs(settings, client, worker))
         say(f"listening on {address_of(listener)}")
         await _tell_warm_workers(Queues(client, retention_s=settings.retention_s), say)

@@ -1,4 +1,7 @@
-"""The workers of one machine: one per GPU, each a child of the supervisor. `darkroom worker` runs them alone."""
+"""The workers of one machine, one per GPU, and its courier: children of the supervisor.
+
+`darkroom worker` runs the workers alone, `darkroom courier` the courier.
+"""
 
 import importlib.util
 import os
@@ -32,6 +35,10 @@ def keeper_command(name: str) -> list[str]:
     return [sys.executable, "-m", "worker.keeper", "--name", name]
 
 
+def courier_command(name: str) -> list[str]:
+    return [sys.executable, "-m", "worker.courier", "--name", name]
+
+
 def require_packages() -> None:
     """Raises Unstartable."""
     for package in ("torch", "diffusers", "transformers"):
@@ -45,10 +52,19 @@ async def work(settings: Settings, say: Say, command: Command = worker_command) 
     Raises CatalogueUnreadable.
     """
     Catalogue.read(settings.catalogue)  # what is wrong with it is told here once, not by every child
+    await _supervise(settings, say, lambda client: worker_programs(settings, client, command))
+
+
+async def deliver(settings: Settings, say: Say) -> None:
+    """Keeps a courier running until it is asked to stop by a signal."""
+    await _supervise(settings, say, lambda client: [courier_program(settings, client)])
+
+
+async def _supervise(settings: Settings, say: Say, programs: Callable[[Redis], list[Program]]) -> None:
     async with connect(settings.redis_address) as client:
         supervisor = Supervisor(environment(settings), say)
         supervisor.listen_to_signals()
-        supervisor.start(worker_programs(settings, client, command))
+        supervisor.start(programs(client))
         await supervisor.stopping.wait()
         await supervisor.stop()
 
@@ -61,6 +77,10 @@ def worker_programs(settings: Settings, client: Redis, command: Command) -> list
     titles = [f"worker-{n}" for n in range(number)] if number > 1 else ["worker"]
     keeper = _program("keeper", {}, settings, client, keeper_command)
     return [keeper, *(_program(*each, settings, client, command) for each in zip(titles, own, strict=True))]
+
+
+def courier_program(settings: Settings, client: Redis) -> Program:
+    return _program("courier", {}, settings, client, courier_command)
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -95,6 +95,12 @@ class Endpoints:
     async def disable(self, tenant: str, endpoint_id: str) -> None:
         await self._change(tenant, endpoint_id, {"disabled_at": datetime.now(UTC).isoformat()})
 
+    async def enable(self, tenant: str, endpoint_id: str) -> Endpoint:
+        """Raises EndpointNotFound."""
+        with redis_errors():
+            await cast(Any, self._redis.hdel(names.endpoint_key(tenant, endpoint_id), "disabled_at"))
+        return await self.find(tenant, endpoint_id)
+
     async def rotate(self, tenant: str, endpoint_id: str) -> EndpointWithSecret:
         """Gives the endpoint a new secret. Raises EndpointNotFound."""
         endpoint = await self.find(tenant, endpoint_id)

@@ -73,7 +73,7 @@ def test_everything_ends_with_up_and_its_jobs_are_there_the_next_time(
     first = up()
     job = first.http.post("/v1/jobs", json={"prompt": "a cat"}).json()
     children = first.children()
-    assert len(children) == 4
+    assert len(children) == 5
 
     first.stop(ending)
     second = up()

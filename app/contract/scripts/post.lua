@@ -1,7 +1,7 @@
 -- POST: the outbox. Whoever is to be told of a job's end has a delivery made in the script that ends the job, so that it
 -- is there exactly if the end is. It is a job of rq's own, in the courier's queue.
 local function deliver(tenant, subject, event, at, endpoint, url)
-  local seconds = tonumber(redis.call('TIME')[1])
+  local seconds, microseconds = unpack(redis.call('TIME'))
   local id = 'msg_' .. redis.sha1hex(table.concat({subject, event, at, endpoint}, ' '))
   local delivery = {tenant = tenant, record_id = subject, event = event, at = at, endpoint = endpoint, url = url}
   redis.call('HSET', jobs .. id, 'data', cjson.encode({outbox.task, cjson.null, {delivery}, {}}),
@@ -10,7 +10,7 @@ local function deliver(tenant, subject, event, at, endpoint, url)
     'darkroom_tenant', tenant, 'darkroom_delivery', event)
   redis.call('SADD', outbox.queues, outbox.queue)
   redis.call('RPUSH', outbox.queue, id)
-  redis.call('ZADD', outbox.index .. tenant, seconds, id)
+  redis.call('ZADD', outbox.index .. tenant, string.format('%d.%06d', seconds, microseconds), id)
   redis.call('ZREMRANGEBYSCORE', outbox.index .. tenant, '-inf', seconds - outbox.remember)
   redis.call('EXPIRE', outbox.index .. tenant, outbox.remember)
   redis.call('PUBLISH', outbox.wake, outbox.queue)
