@@ -22,10 +22,11 @@ from app.events import Events
 from app.forecast import Forecasts
 from app.metrics import Traffic
 from app.middleware import BodyLimit, Envelope
+from app.openai.attendance import Attendance
 from app.openapi import describe
 from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
-from app.routes import events, health, images, jobs, models, page, queue, webhooks
+from app.routes import events, health, images, jobs, models, openai_images, page, queue, webhooks
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -40,7 +41,10 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.doorkeeper = Doorkeeper(redis, settings)
             app.state.endpoints = Endpoints(redis)
             app.state.deliveries = Deliveries(redis)
-            async with Events(redis, app.state.store).listening() as app.state.events:
+            async with (
+                Events(redis, app.state.store).listening() as app.state.events,
+                Attendance(redis, app.state.store, reattach_s=settings.openai_reattach_s) as app.state.attendance,
+            ):
                 yield
 
     app = FastAPI(
@@ -56,12 +60,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.guard = Guard.of(settings)
     app.state.intake = Intake.of(settings)
     app.state.traffic = Traffic()
+    app.state.openai_wait_s = settings.openai_wait_s
     app.state.started_at = int(time.time())
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, events, images, models, queue):
+    for routes in (jobs, events, images, models, openai_images, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
     for open_routes in (health, page):

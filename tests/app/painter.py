@@ -28,7 +28,12 @@ class Painter:
 
     def take(self) -> Claim:
         claims: list[Claim] = []
-        wait_until(lambda: bool(claims.extend(self._hand.claim()) or claims))
+
+        def has_taken() -> list[Claim]:
+            claims.extend(self._hand.claim())
+            return claims
+
+        wait_until(has_taken)
         return claims[0]
 
     def paint(self, claim: Claim, *pictures: bytes, warnings: tuple[str, ...] = ()) -> None:
