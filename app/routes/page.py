@@ -22,5 +22,5 @@ async def show_page() -> FileResponse:
 
 
 @router.get("/web/{name}")
-async def show_part(name: Literal["page.css", "page.js"]) -> FileResponse:
+async def show_part(name: Literal["page.css", "page.js", "icon.svg"]) -> FileResponse:
     return FileResponse(FOLDER / name, headers=HEADERS)

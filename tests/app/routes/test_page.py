@@ -9,7 +9,7 @@ def test_the_page_and_all_that_it_names_are_served(http: httpx.Client) -> None:
     assert page.headers["content-type"].startswith("text/html")
     named = re.findall(r'(?:href|src)="(/[^"]+)"', page.text)
     assert {http.get(path).status_code for path in named} == {200}
-    assert len(named) == 2
+    assert len(named) == 3
 
 
 def test_the_page_runs_nothing_but_its_own_script(http: httpx.Client) -> None:
