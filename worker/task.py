@@ -13,7 +13,8 @@ from app.contract import names
 from app.contract.events import EventType
 from app.contract.job import Development
 from app.contract.storage import Storage
-from worker import outputs
+from worker import inputs, outputs
+from worker.decoding import Decoder
 from worker.departure import Departure, departing
 from worker.engine import Engine
 from worker.failures import translated
@@ -35,6 +36,7 @@ class Workbench:
     engine: Engine
     models: WarmModels
     storage: Storage
+    decoder: Decoder = field(default_factory=Decoder)
     previews: Executor = field(default_factory=lambda: ThreadPoolExecutor(4, "previews"))
 
 
@@ -46,7 +48,8 @@ def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
     started = time.monotonic()
     generation = claim.generation
     with translated():
-        images, warnings = _developed(claim, workbench)
+        given = inputs.read(generation, claim.job_id, workbench.storage, workbench.decoder)
+        images, warnings = _developed(claim, given, workbench)
         developed = time.monotonic()
         stored = outputs.store(images, generation, _folder(claim), workbench.storage)
     timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
@@ -65,7 +68,7 @@ def _folder(claim: Claim) -> str:
     return f"{claim.job_id}/{claim.execution_id}"  # another run of the job stores elsewhere
 
 
-def _developed(claim: Claim, workbench: Workbench) -> tuple[Tensor, list[str]]:
+def _developed(claim: Claim, given: inputs.Inputs, workbench: Workbench) -> tuple[Tensor, list[str]]:
     """Returns the pictures on the host, and what the caller should know; the model is in use no longer than this."""
     generation = claim.generation
     with workbench.models.use(generation.model) as model, _watching(claim, workbench, model) as watch:
@@ -75,13 +78,15 @@ def _developed(claim: Claim, workbench: Workbench) -> tuple[Tensor, list[str]]:
             if watch:
                 watch.on_step(step, total, latents)
 
-        pipeline = model.pipelines[generation.scheduler]
-        asked = arguments(pipeline, generation)
+        adapters = model.loras.wear(generation.loras)
+        pipeline = model.pipelines.of(generation)
+        asked = arguments(pipeline, generation, given, model.reader.max_input_images)
         run = workbench.engine.submit(
             pipeline,
             **asked,
             on_step=on_step,
             deadline=claim.timeout_s,
+            adapters=adapters,
             priority=PRIORITIES[generation.priority],
             seed=generation.seed,  # for what draws without the generator that it is given
             memory=model.run_bytes(generation),

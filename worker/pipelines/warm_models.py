@@ -1,7 +1,6 @@
 import gc
 import logging
 import threading
-import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -11,7 +10,6 @@ import torch
 
 from app.contract.errors import ModelTooLarge, ModelUnloadable
 from worker.engine import ModuleInUse
-from worker.pipelines.memory import modules_of
 from worker.pipelines.warming import LoadedModel, WarmModel
 
 logger = logging.getLogger(__name__)
@@ -171,9 +169,7 @@ def _too_large(name: str, needed: float, memory: float) -> ModelTooLarge:
 
 
 def _free(model: WarmModel) -> None:
-    modules = [weakref.ref(module) for each in model.pipelines.values() for module in modules_of(each)]
     del model
-    if any(module() for module in modules):  # some pipelines hold themselves in a circle
-        gc.collect()
+    gc.collect()  # some pipelines hold themselves in a circle, and so do layers that LoRAs reach
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -1,40 +1,42 @@
-import inspect
 import logging
 from collections.abc import Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from diffusers import DiffusionPipeline
-from torch import Tensor, nn
+from torch import Tensor
 
 from app.contract.catalogue import Model
 from app.contract.errors import ModelUnloadable
-from app.contract.generation import Generation, GenerationRequest
+from app.contract.generation import Generation, Task
 from worker.engine import Engine, EngineError
-from worker.pipelines.arguments import PromptReader, arguments
+from worker.pipelines.arguments import Reader, arguments
+from worker.pipelines.catalogue_loras import CatalogueLoras
 from worker.pipelines.loading import load
-from worker.pipelines.memory import Peak, modules_of, weight_bytes
+from worker.pipelines.memory import Peak, weight_bytes
 from worker.pipelines.placement import Placement
-from worker.pipelines.previews import Previewer, PreviewImpossible, specimen
+from worker.pipelines.previews import Previewer, PreviewImpossible
+from worker.pipelines.task_pipelines import TaskPipelines
+from worker.pipelines.trial import Trial
 
 logger = logging.getLogger(__name__)
 
+LORA_SHARE = 0.25  # of the model's own weights; the least recently worn ones give way
 WARM_UP_STEPS = 2
 WARM_UP_PROMPTS = ("one", "two", "three")  # one alone, then two together
 
 
 @dataclass(frozen=True)
 class WarmModel:
-    """A model on the device: its pipelines by scheduler, over one set of weights that the engine has adopted."""
+    """A model on the device: its pipelines and LoRAs, over one set of weights that the engine has adopted."""
 
-    pipelines: dict[str, DiffusionPipeline]
+    pipelines: TaskPipelines
+    loras: CatalogueLoras
     engine: Engine
-    weight_bytes: int
+    weight_bytes: int  # with the room for LoRAs
     working_bytes: int  # that two pictures needed beyond the weights
     pixel_bytes: float  # of what a run needs for each pixel of its pictures
-    reader: PromptReader
+    reader: Reader
     previewer: Previewer | None
 
     @property
@@ -47,7 +49,7 @@ class WarmModel:
 
     def release(self) -> None:
         """Raises ModuleInUse if one of its runs is in flight, as a cancelled one is until its step is over."""
-        self.engine.release(next(iter(self.pipelines.values())))
+        _release(self.engine, self.pipelines)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class LoadedModel:
     """A model in the host's memory: nothing of it is on the device yet, and nobody has had to make room for it."""
 
     model: Model
-    pipelines: dict[str, DiffusionPipeline]
+    pipelines: TaskPipelines
     placement: Placement
     engine: Engine
 
@@ -65,32 +67,30 @@ class LoadedModel:
         return cls(model, load(model, placement.dtype), placement, engine)
 
     @property
-    def pipeline(self) -> DiffusionPipeline:
-        return self.pipelines[self.model.defaults.scheduler]
-
-    @property
-    def modules(self) -> list[nn.Module]:
-        return modules_of(self.pipeline)
-
-    @property
     def bytes(self) -> int:
-        return weight_bytes(self.modules)
+        return weight_bytes(self.pipelines.modules) + self.lora_bytes
+
+    @property
+    def lora_bytes(self) -> int:
+        """The room for the LoRAs that are loaded at one time."""
+        return round(LORA_SHARE * weight_bytes(self.pipelines.modules)) if self.model.loras else 0
 
     def warm(self) -> WarmModel:
         """Moves it to the device and develops pictures together, so that no caller waits for a first meeting.
 
-        Raises ModelUnloadable.
+        All that the catalogue promises of the model is tried. Raises ModelUnloadable.
         """
         name = self.model.name
         try:
-            self.placement.place(self.modules)
+            self.placement.place(self.pipelines.modules)
             if self.placement.compiler:
                 self._compile()
-            self.engine.adopt(self.pipeline, name)
             try:
+                for part in self.pipelines.adoptable:
+                    self.engine.adopt(part, name)
                 return self._developed()
             except BaseException:
-                self.engine.release(self.pipeline)
+                _release(self.engine, self.pipelines)
                 raise
         except EngineError:
             raise
@@ -98,39 +98,52 @@ class LoadedModel:
             raise ModelUnloadable(f"The model {name} was loaded and cannot be warmed: {error}") from error
 
     def _compile(self) -> None:
-        """Runs the pipeline before the engine has it, in whose thread compiling would hold up everybody's runs.
+        """Runs the pipelines before the engine has them, in whose thread compiling would hold up everybody's runs.
 
         With guidance and without, because one row is compiled apart from several; and not square, because sides that
         are equal once are taken for equal always.
         """
         multiple, height = self.model.limits.size_multiple, self.model.defaults.height
         flat = max(self.model.limits.min_size, height // 2 // multiple * multiple)
-        for guidance_scale in (None, 1.0):
-            request = GenerationRequest(prompt="one", height=flat, num_inference_steps=1, guidance_scale=guidance_scale)
-            self.pipeline(**arguments(self.pipeline, self.model.fill(request)))
+        for task, controlnet in self.pipelines.promised:
+            for guidance_scale in (None, 1.0):
+                asked = {"prompt": "one", "height": flat, "num_inference_steps": 1, "guidance_scale": guidance_scale}
+                trial = Trial.of(self.model, task, controlnet, **asked)
+                pipeline = self.pipelines.of(trial.generation)
+                pipeline(**arguments(pipeline, trial.generation, trial.inputs))
 
     def _developed(self) -> WarmModel:
-        trials = [
-            Trial(self.model.fill(GenerationRequest(prompt=prompt, seed=seed, num_inference_steps=WARM_UP_STEPS)))
-            for seed, prompt in enumerate(WARM_UP_PROMPTS)
-        ]
+        task = self.model.tasks[0]
+        trials = self._trials(task)
         first, one = self._develop(trials[:1])
         others, two = self._develop(trials[1:])
+        more = [self._develop(self._trials(*each)[1:])[1] for each in self.pipelines.promised if each != (task, None)]
         pixels = self.model.defaults.width * self.model.defaults.height
         return WarmModel(
             self.pipelines,
+            CatalogueLoras(self.model, self.pipelines.own, self.lora_bytes),
             self.engine,
             self.bytes,
-            two,
+            max([two, *more]),
             max(0, two - one) / pixels,
-            PromptReader(self.pipeline, self.model.name),
+            Reader(self.pipelines.own, self.model.name, self.model.limits.max_input_images),
             self._previewer(trials, torch.cat([first, others]).cpu()),
         )
 
-    def _develop(self, trials: Sequence["Trial"]) -> tuple[Tensor, int]:
+    def _trials(self, task: Task, controlnet: str | None = None) -> list[Trial]:
+        return [
+            Trial.of(self.model, task, controlnet, prompt=prompt, seed=seed, num_inference_steps=WARM_UP_STEPS)
+            for seed, prompt in enumerate(WARM_UP_PROMPTS)
+        ]
+
+    def _develop(self, trials: Sequence[Trial]) -> tuple[Tensor, int]:
         """Returns the pictures, and the bytes that they needed together."""
         peak = Peak(self.placement.device)
-        runs = [self.engine.submit(self.pipeline, **trial.arguments(self.pipeline)) for trial in trials]
+        pipelines = [self.pipelines.of(trial.generation) for trial in trials]
+        runs = [
+            self.engine.submit(pipeline, **trial.arguments(pipeline))
+            for trial, pipeline in zip(trials, pipelines, strict=True)
+        ]
         wait(runs)  # for all, before one that failed has the model released
         return torch.cat([run.result().images for run in runs]), peak.bytes()
 
@@ -142,31 +155,6 @@ class LoadedModel:
             return None
 
 
-@dataclass
-class Trial:
-    """A warm-up run that is given noise for its latents at each step, so that what it decodes is of all colours."""
-
-    generation: Generation
-    _latents: Tensor | None = field(default=None, init=False)
-    _reason: str = field(default="it calls nobody back after a step", init=False)
-
-    def arguments(self, pipeline: DiffusionPipeline) -> dict[str, Any]:
-        asked = arguments(pipeline, self.generation)
-        if "callback_on_step_end" in inspect.signature(pipeline.__call__).parameters:
-            asked["callback_on_step_end"] = self._replace
-        return asked
-
-    def final_latents(self) -> Tensor:
-        """Raises PreviewImpossible."""
-        if self._latents is None:
-            raise PreviewImpossible(self._reason)
-        return self._latents.cpu()
-
-    def _replace(self, _pipeline: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        try:
-            own = self.generation
-            self._latents = specimen(tensors["latents"], own.width, own.height, own.seed)
-        except PreviewImpossible as reason:
-            self._reason = str(reason)
-            return {}
-        return {"latents": self._latents}
+def _release(engine: Engine, pipelines: TaskPipelines) -> None:
+    for part in pipelines.adoptable:
+        engine.release(part)

@@ -12,8 +12,9 @@ from worker.pipelines.loading import load
 def test_a_model_is_loaded_once_under_all_its_schedulers() -> None:
     model = Catalogue.read().find("mini")
 
-    pipelines = load(model, torch.float32)
+    loaded = load(model, torch.float32)
 
+    pipelines = {name: loaded.find(name, "text-to-image") for name in model.schedulers}
     assert {name: type(each.scheduler).__name__ for name, each in pipelines.items()} == {
         name: name for name in model.schedulers
     }
@@ -22,7 +23,7 @@ def test_a_model_is_loaded_once_under_all_its_schedulers() -> None:
 
 
 def test_a_prompt_that_is_cut_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    pipeline = next(iter(load(Catalogue.read().find("mini"), torch.float32).values()))
+    pipeline = load(Catalogue.read().find("mini"), torch.float32).own
 
     with caplog.at_level(logging.DEBUG):
         pipeline.encode_prompt("secret " * 100, torch.device("cpu"), 1, False)

@@ -130,9 +130,9 @@ def test_the_last_preview_of_the_embedded_model_resembles_its_picture(engine: En
     generation = model.fill(GenerationRequest(prompt="a red car on a road", seed=3, num_inference_steps=8))
     seen: list[Tensor] = []
 
-    asked = arguments(warm.pipelines[generation.scheduler], generation)
+    asked = arguments(warm.pipelines.of(generation), generation)
     run = engine.submit(
-        warm.pipelines[generation.scheduler], **asked, on_step=lambda _step, _total, latents: seen.append(latents)
+        warm.pipelines.of(generation), **asked, on_step=lambda _step, _total, latents: seen.append(latents)
     )
     image = run.result().images
 

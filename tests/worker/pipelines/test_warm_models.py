@@ -42,8 +42,8 @@ class Shop:
         return LoadedModel.load(self.model.model_copy(update={"name": name, "source": source}), CPU, self.engine)
 
     def submit(self, model: WarmModel, **asked: Any) -> Any:
-        pipeline = model.pipelines["DDIMScheduler"]
         generation = self.model.fill(GenerationRequest(prompt="a", seed=1, **asked))
+        pipeline = model.pipelines.of(generation)
         return self.engine.submit(pipeline, **arguments(pipeline, generation))
 
     def develop(self, name: str) -> Any:
@@ -72,7 +72,7 @@ def test_the_least_recently_used_model_leaves_first(shop: Callable[[float], Shop
 def test_a_model_that_leaves_gives_its_memory_back(shop: Callable[[float], Shop]) -> None:
     studio = shop(1.5)
     with studio.models.use("a") as model:
-        unet = ref(model.pipelines["DDIMScheduler"].unet)
+        unet = ref(model.pipelines.own.unet)
     del model
 
     studio.develop("b")

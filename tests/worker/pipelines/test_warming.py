@@ -14,7 +14,7 @@ from worker.pipelines.warming import LoadedModel, WarmModel
 
 
 def develop(model: WarmModel, generations: list[Generation]) -> list[Any]:
-    pipelines = [model.pipelines[each.scheduler] for each in generations]
+    pipelines = [model.pipelines.of(each) for each in generations]
     runs = [
         model.engine.submit(pipeline, **arguments(pipeline, each))
         for pipeline, each in zip(pipelines, generations, strict=True)

@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from torch.nn import functional
 
 from worker.pipelines.adapters.errors import LoraUnusable
 from worker.pipelines.adapters.hollow import hollow_pipeline
+from worker.pipelines.building import building
 
 NAME = "lora"  # in the hollow pipeline
 # What such tensors belong to would be left out, or be taken for something else.
@@ -26,8 +26,6 @@ UNSUPPORTED = {
     "oft_": "OFT",
     ".diff": "a difference of whole weights",
 }
-
-_one_at_a_time = threading.Lock()  # peft changes how all modules register parameters, while it makes its own
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -70,7 +68,7 @@ class Lora:
         """
         _refuse_unsupported(file)
         hollow = hollow_pipeline(pipeline)
-        with _one_at_a_time:
+        with building:
             expected = _load_as_stock(hollow, file)
         pairs: dict[nn.Module, Pair] = {}
         for component in type(pipeline)._lora_loadable_modules:
