@@ -147,6 +147,10 @@ class Model(BaseModel):
     def _check_task(self, generation: Generation) -> None:
         if generation.mask and not generation.image:
             raise InvalidField("mask", "A mask says which part of an image is drawn anew, and there is no image.")
+        if len(generation.image) > (most := self.limits.max_input_images):
+            raise InvalidField(
+                "image", f"{self.name} looks at {most} of a request's images, not {len(generation.image)}."
+            )
         if (mask := generation.mask) and _size(mask) != _size(generation.image[0]):
             sizes = f"{_size(mask)}, and its image {_size(generation.image[0])}"
             raise InvalidField("mask", f"The mask has {sizes} pixels; they have to be of one size.")

@@ -1,13 +1,14 @@
 """A request in a form: its JSON is the part `request`, and its pictures are files beside it."""
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
 
 from app.contract.errors import InvalidField, RequestRejected
 from app.pictures.upload import Files, Upload
@@ -17,22 +18,24 @@ BODY = "request"
 IMAGE, MASK, CONTROL_IMAGE = ("image", "image[]"), ("mask",), ("control.image",)  # as clients call a repeated part
 MAX_FILES, MAX_FIELDS = 32, 8
 MAX_BODY_BYTES = 1 << 20
-FILE = {"type": "string", "format": "binary"}
 
-#: What a form is, for OpenAPI; the JSON is described beside it.
+JSON = {"$ref": "#/components/schemas/GenerationRequest"}
+WITHOUT_PICTURES = {"properties": {key: {"type": "null"} for key in ("image", "mask", "control", "strength")}}
+
+#: What a form is, for OpenAPI, which cannot say that a mask goes with an image; the JSON is described beside it.
 FORM_BODY = {
     "requestBody": {
         "content": {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
+                    "description": "The JSON body, and its pictures as files instead of base64: one or more parts "
+                    "`image`; `mask`, if there is an image; `control.image`, if the JSON has a `control` without one.",
                     "required": [BODY],
                     "additionalProperties": False,
                     "properties": {
-                        BODY: {"$ref": "#/components/schemas/GenerationRequest"},
-                        "image": {"type": "array", "items": FILE},
-                        "mask": FILE,
-                        "control.image": FILE,
+                        BODY: {"allOf": [JSON, WITHOUT_PICTURES]},
+                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
                     },
                 },
                 "encoding": {BODY: {"contentType": "application/json"}},
@@ -73,7 +76,7 @@ async def _unfolded(request: Request) -> Request:
         await form.close()
     headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
     scope = {**request.scope, "headers": [*headers, (b"content-type", b"application/json")], "files": files}
-    return Request(scope, _receives(body))
+    return Request(scope, _receives(body, request.receive))
 
 
 async def _read(request: Request) -> FormData:
@@ -111,8 +114,10 @@ async def _files_of(form: FormData) -> Files:
     return Files(tuple(image), next(iter(masks), None), next(iter(control_images), None))
 
 
-def _receives(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+def _receives(body: bytes, after: Receive) -> Receive:
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        return next(messages, None) or await after()  # which tells when the client has gone
 
     return receive

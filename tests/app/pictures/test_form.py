@@ -48,6 +48,12 @@ def test_the_json_may_be_a_field_or_a_file(http: httpx.Client, request_part: Any
     assert len(answer.json()["request"]["image"]) == 1
 
 
+def test_a_form_may_wait_for_its_job(http: httpx.Client) -> None:
+    answer = http.post("/v1/jobs", files=parts(("image", ("a.png", PNG))), headers={"Prefer": "wait=1"})
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+
+
 def test_a_form_without_files_is_a_job_without_pictures(http: httpx.Client) -> None:
     assert http.post("/v1/jobs", files=parts()).json()["request"]["image"] == []
 
