@@ -20,6 +20,7 @@ def announce(redis: Redis, worker: str, **more: Any) -> None:
         models=["mini"],
         modules=[ModuleCounts(model="mini", module="unet", calls=320, forwards=40, rows=640)],
         never_stacked=more.get("never_stacked", []),
+        paces=more.get("paces", []),
     )
     redis.sadd(REDIS_WORKER_KEYS, f"rq:worker:{worker}")
     redis.set(names.announcement_key(worker), said.model_dump_json())
