@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,6 +14,7 @@ from app.contract.job import Image, Job, JobStatus
 POLL_S = 0.15
 AWAY_S = 10.0  # an API that restarts is away for a moment; the job is not
 ANSWER_TIMEOUT_S = 30.0
+NOT_NOW = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS)
 OTHER_SHAPE = (ValueError, LookupError, TypeError)  # what reading an answer raises if it is no JSON, or another JSON
 
 
@@ -41,6 +42,12 @@ class Client:
             trust_env=not on_this_machine,
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._http.close()
+
     def is_alive(self) -> bool:
         try:
             self._ask("GET", "/livez")
@@ -63,7 +70,7 @@ class Client:
         return _read_job(self._ask("POST", f"/v1/jobs/{job_id}/cancel"))
 
     def image(self, image: Image) -> bytes:
-        content = self._ask("GET", image.url).content
+        content = self._ask("GET", image.url, follow_redirects=True).content
         if hashlib.sha256(content).hexdigest() != image.sha256:
             raise GenerationStopped(f"Image {image.index} arrived damaged.")
         return content
@@ -102,7 +109,7 @@ class Client:
             raise Unreachable(
                 f"No Darkroom answers at {self.url} ({type(error).__name__}): start one with `darkroom up`."
             ) from None
-        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        if answer.status_code in NOT_NOW:
             raise Unreachable(_sentence(answer))
         if not answer.is_success:
             raise GenerationStopped(_sentence(answer))

@@ -25,12 +25,22 @@ def describe(app: FastAPI, catalogue: Catalogue, guard: Guard) -> Callable[[], S
             _narrow(schemas, list(catalogue.models.values()))
             for target in ("Webhook", "EndpointRequest"):
                 schemas[target]["properties"]["url"]["pattern"] = guard.pattern
+            _secure(described)
             for operation in _operations(described):
                 _leave_null_to_bodies(operation)
         assert app.openapi_schema  # noqa: S101 - FastAPI keeps what it has made
         return app.openapi_schema
 
     return openapi
+
+
+def _secure(described: Schema) -> None:
+    """Says where an API key is sent; it may be left out as long as the service is open."""
+    described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "dk_..."}}
+    for path, operations in described["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["security"] = [{"key": []}, {}]
 
 
 def _operations(described: Schema) -> Iterable[Schema]:

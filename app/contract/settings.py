@@ -77,6 +77,10 @@ class Settings(BaseSettings):
         repr=False,
         description="Signs the addresses of pictures; unset: one that Redis keeps.",
     )
+    redirect_images: bool = Field(
+        default=False,
+        description="Send who reads a picture to S3, GCS or Azure itself, by an address good for a minute.",
+    )
     link_lifetime_s: int = Field(default=3_600, ge=60, description="How long a signed address of a picture is good.")
     max_body_bytes: int = Field(
         default=20_000_000,

@@ -1,11 +1,11 @@
 """Where the pictures are kept: a folder, S3, GCS or Azure, by the address alone."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 if TYPE_CHECKING:
     from obstore import Attributes  # its stubs alone have it
@@ -16,7 +16,8 @@ FOLDER = "darkroom-jobs"  # the storage may hold other people's files
 class Storage:
     """Pictures by key, in a folder of their own; a key is written once and never changed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, redirects: bool = False) -> None:
+        self._redirects = redirects
         is_folder = url.startswith("file:")
         self._store: ObjectStore = from_url(url, mkdir=True, automatic_cleanup=True) if is_folder else from_url(url)
 
@@ -43,6 +44,12 @@ class Storage:
         """Deletes what is there of them."""
         obstore.delete(self._store, [f"{FOLDER}/{key}" for key in keys])
 
+    async def address(self, key: str) -> str | None:
+        """Where anyone can read the picture for a minute, if callers are sent to the storage; a folder has no such."""
+        if self._redirects and isinstance(self._store, AzureStore | GCSStore | S3Store):
+            return await obstore.sign_async(self._store, "GET", f"{FOLDER}/{key}", timedelta(minutes=1))
+        return None
+
     async def delete_async(self, keys: Iterable[str]) -> None:
         """Deletes what is there of them."""
         await obstore.delete_async(self._store, [f"{FOLDER}/{key}" for key in keys])
@@ -52,11 +59,21 @@ class Storage:
         for objects in obstore.list(self._store, f"{FOLDER}/{folder}"):
             obstore.delete(self._store, [each["path"] for each in objects])
 
-    def forget(self, before: datetime) -> int:
-        """Deletes the pictures that were put before then, and nothing else; returns how many they were."""
+    def forget(self, before: datetime, kept: Callable[[set[str]], set[str]] = lambda _: set()) -> int:
+        """Deletes the pictures that were put before then, and nothing else; returns how many they were.
+
+        `kept` tells which of these jobs' pictures stay nevertheless.
+        """
         forgotten = 0
         for objects in obstore.list(self._store, FOLDER):
-            old = [each["path"] for each in objects if each["last_modified"] < before]
-            obstore.delete(self._store, old)
+            old = {each["path"]: _job(each["path"]) for each in objects if each["last_modified"] < before}
+            stays = kept(set(old.values())) if old else set()
+            old = {path: job for path, job in old.items() if job not in stays}
+            obstore.delete(self._store, list(old))
             forgotten += len(old)
         return forgotten
+
+
+def _job(path: str) -> str:
+    """The id of the record whose folder this is in."""
+    return path.removeprefix(f"{FOLDER}/").partition("/")[0]
