@@ -1,9 +1,11 @@
 """What the scripts that end jobs need to have the ends delivered."""
 
 from pathlib import Path
+from typing import cast
 
 from rq import Queue
 from rq.job import Job
+from rq.results import Result
 
 from app.contract import names
 
@@ -11,6 +13,7 @@ POST = Path(__file__).with_name("scripts") / "post.lua"
 DAY_S = 86_400
 TIMEOUT_S = 60  # of one attempt; it ends by itself long before
 DEAD_KEPT_S = 7 * DAY_S  # what could not be delivered may be replayed for so long
+MOST = 200_000  # of one tenant's deliveries that are kept, about 1 KB each
 QUEUE = names.queue_name(names.DELIVERIES)
 
 _OUTBOX: dict[str, str | int] = {
@@ -25,6 +28,8 @@ _OUTBOX: dict[str, str | int] = {
     "timeout": TIMEOUT_S,
     "keep": DAY_S,
     "keep_dead": DEAD_KEPT_S,
+    "most": MOST,
+    "results": cast(str, Result.get_key("")),  # type: ignore[no-untyped-call]
     "remember": DAY_S + DEAD_KEPT_S,  # all attempts take less than a day
 }
 

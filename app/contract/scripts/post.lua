@@ -10,9 +10,14 @@ local function deliver(tenant, subject, event, at, endpoint, url)
     'darkroom_tenant', tenant, 'darkroom_delivery', event)
   redis.call('SADD', outbox.queues, outbox.queue)
   redis.call('RPUSH', outbox.queue, id)
-  redis.call('ZADD', outbox.index .. tenant, string.format('%d.%06d', seconds, microseconds), id)
-  redis.call('ZREMRANGEBYSCORE', outbox.index .. tenant, '-inf', seconds - outbox.remember)
-  redis.call('EXPIRE', outbox.index .. tenant, outbox.remember)
+  local index = outbox.index .. tenant
+  redis.call('ZADD', index, string.format('%d.%06d', seconds, microseconds), id)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', seconds - outbox.remember)
+  redis.call('EXPIRE', index, outbox.remember)
+  if redis.call('ZCARD', index) > outbox.most then -- a receiver that is dead for days must not fill Redis
+    local oldest = redis.call('ZPOPMIN', index)[1]
+    redis.call('DEL', jobs .. oldest, outbox.results .. oldest)
+  end
   redis.call('PUBLISH', outbox.wake, outbox.queue)
   return id
 end

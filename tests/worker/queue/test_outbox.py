@@ -6,7 +6,8 @@ from redis import Redis
 from rq.job import Job
 from rq.utils import utcformat
 
-from app.contract import names
+from app.contract import names, outbox
+from app.contract.delivery import Delivery
 from app.contract.generation import Webhook
 from app.contract.job import JobStatus
 from app.contract.outbox import QUEUE
@@ -24,7 +25,7 @@ def hand(redis: Redis) -> Hand:
 
 def deliveries(redis: Redis) -> list[Job]:
     """The deliveries that the courier has not taken yet."""
-    ids = [job_id.decode() for job_id in redis.lrange(f"rq:queue:{QUEUE}", 0, -1)]
+    ids = [job_id.decode() for job_id in cast(list[bytes], redis.lrange(f"rq:queue:{QUEUE}", 0, -1))]
     return [Job.fetch(each, connection=redis, serializer="json") for each in ids]
 
 
@@ -161,3 +162,18 @@ def test_rqs_own_tools_read_a_delivery(front: Front, redis: Redis, hand: Hand) -
     assert delivery.origin == QUEUE
     assert (delivery.description, delivery.kwargs, delivery.timeout) == ("job.succeeded", {}, 60)
     assert redis.sismember("rq:queues", f"rq:queue:{QUEUE}")
+
+
+def test_the_oldest_deliveries_of_a_tenant_make_room_for_new_ones(
+    front: Front, redis: Redis, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(outbox._OUTBOX, "most", 2)
+    hand = Hand(redis, "darkroom-other", ["mini"])
+    jobs = [front.admit(webhook=HOOK) for _ in range(3)]
+
+    for claim in hand.claim(3):
+        hand.finish(claim)
+
+    courier = Hand(redis, "darkroom-courier", [names.DELIVERIES])
+    assert redis.zcard(names.DELIVERIES_PREFIX + "open") == 2
+    assert [claim.read(Delivery).job_id for claim in courier.claim(3)] == jobs[1:]
