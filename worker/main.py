@@ -26,7 +26,8 @@ def main(settings: Settings, name: str | None = None) -> None:
     catalogue, placement = Catalogue.read(settings.catalogue), Placement.choose(settings)
     storage = Storage(settings.storage_address)
     set_threads(settings)
-    with Engine(settings.max_rows, placement.device) as engine, forgetting(storage, settings.retention_s):
+    redis = connect(settings.redis_address)
+    with Engine(settings.max_rows, placement.device) as engine, forgetting(storage, redis, settings.retention_s):
 
         def load(name: str) -> LoadedModel:
             return LoadedModel.load(catalogue.models[name], placement, engine)
@@ -41,7 +42,7 @@ def main(settings: Settings, name: str | None = None) -> None:
         worker = QueueWorker(
             list(catalogue.models),
             name,
-            connection=connect(settings.redis_address),
+            connection=redis,
             develop=partial(develop, workbench=Workbench(engine, models, storage)),
             discard=partial(discard, storage=storage),
             announce=announce,
