@@ -26,7 +26,7 @@ from app.openai.attendance import Attendance
 from app.openapi import describe
 from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
-from app.routes import events, health, images, jobs, models, openai_images, page, queue, webhooks
+from app.routes import events, health, images, jobs, models, openai_images, page, previews, queue, webhooks
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, events, images, models, openai_images, queue):
+    for routes in (jobs, events, images, models, openai_images, previews, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
     for open_routes in (health, page):

@@ -2,6 +2,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -10,6 +11,8 @@ from redis import Redis
 
 from app import sse
 from app.contract import names
+from app.contract.events import EventType
+from app.contract.storage import Storage
 from tests.app.processes import wait_until
 from tests.app.test_problems import assert_problem
 from tests.worker.queue.hand import Hand
@@ -100,11 +103,14 @@ def test_a_job_that_is_not_there_has_no_events(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("given", ["x", "-1-0", "1", "9" * 21 + "-0"])
-def test_an_id_that_no_event_has_is_refused(http: httpx.Client, given: str) -> None:
+def test_an_id_that_no_event_has_is_refused_or_if_a_browser_sends_it_left_aside(
+    http: httpx.Client, hand: Hand, given: str
+) -> None:
     path = submit(http)["urls"]["events"]
+    finish(hand)
 
-    assert_problem(http.get(path, headers={"Last-Event-ID": given}), 422)
     assert_problem(http.get(path, params={"after": given}), 422)
+    assert len(listen(http, path, **{"Last-Event-ID": given})) == 3
 
 
 def test_after_an_id_beyond_all_ids_there_is_nothing(http: httpx.Client, hand: Hand) -> None:
@@ -133,6 +139,31 @@ def test_nothing_stays_of_clients_that_have_gone(http: httpx.Client, redis: Redi
         stream.__exit__(None, None, None)
 
     wait_until(lambda: redis.pubsub_channels() == [])
+
+
+def test_previews_are_told_with_their_address_to_who_has_not_declined_them(
+    http: httpx.Client, hand: Hand, images: Path
+) -> None:
+    job = submit(http, previews=1)
+    [claim] = hand.claim()
+    Storage(images.as_uri()).put(names.preview_key(job["id"], 5), b"webp", "image/webp")
+    claim.tell(EventType.PREVIEW, step=5, total_steps=20)
+    hand.finish(claim)
+
+    _, _, preview, _ = listen(http, job["urls"]["events"])
+    without = listen(http, f"{job['urls']['events']}?previews=false")
+
+    assert (preview["event"], preview["data"]["step"], preview["data"]["total_steps"]) == ("preview", 5, 20)
+    picture = http.get(preview["data"]["url"])
+    assert (picture.status_code, picture.content, picture.headers["content-type"]) == (200, b"webp", "image/webp")
+    assert [event["event"] for event in without] == ["queued", "started", "succeeded"]
+
+
+@pytest.mark.parametrize("step", ["6", "0", "x", "05", "9" * 7])
+def test_a_preview_that_there_is_not_is_a_404(http: httpx.Client, step: str) -> None:
+    path = submit(http)["urls"]["self"]
+
+    assert_problem(http.get(f"{path}/previews/{step}"), 404)
 
 
 def test_many_listeners_that_are_cut_off_again_and_again_see_every_event_once(
