@@ -1,5 +1,7 @@
-import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,20 +14,31 @@ from tests.worker.queue.hand import Hand
 
 BODY = {"prompt": "a cat", "seed": 7}
 
+Soon = Callable[[Callable[[], object]], object]
+
 
 @pytest.fixture
 def hand(redis: Redis) -> Hand:
     return Hand(redis, "darkroom-a", ["mini"])
 
 
-def finish_soon(hand: Hand) -> None:
-    def finish() -> None:
-        while not (claims := hand.claim()):
-            time.sleep(0.01)
-        time.sleep(0.05)
-        hand.finish(claims[0])
+@pytest.fixture
+def soon() -> Iterator[Soon]:
+    """Has something done while the test waits."""
+    with ThreadPoolExecutor() as others:
+        yield others.submit
 
-    threading.Thread(target=finish).start()
+
+def start(hand: Hand) -> None:
+    time.sleep(0.1)
+    hand.claim()
+
+
+def finish(hand: Hand) -> None:
+    while not (claims := hand.claim()):
+        time.sleep(0.01)
+    time.sleep(0.05)
+    hand.finish(claims[0])
 
 
 def submit(http: httpx.Client) -> dict[str, Any]:
@@ -37,8 +50,10 @@ def submit(http: httpx.Client) -> dict[str, Any]:
     "prefer", ["wait=30", "respond-async, wait=30", 'Wait = "30"; foo=1', "wait=30, handling=strict"]
 )
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/mine"])
-def test_who_prefers_to_wait_gets_the_job_at_its_end(http: httpx.Client, hand: Hand, prefer: str, path: str) -> None:
-    finish_soon(hand)
+def test_who_prefers_to_wait_gets_the_job_at_its_end(
+    http: httpx.Client, hand: Hand, soon: Soon, prefer: str, path: str
+) -> None:
+    soon(partial(finish, hand))
 
     answer = http.request("POST" if path == "/v1/jobs" else "PUT", path, json=BODY, headers={"prefer": prefer})
 
@@ -60,9 +75,9 @@ def test_a_preference_that_is_not_understood_is_ignored(http: httpx.Client, pref
     assert http.post("/v1/jobs", json=BODY, headers={"prefer": prefer}).status_code == 202
 
 
-def test_a_repeat_that_waits_gets_the_end_of_the_job_that_was_there(http: httpx.Client, hand: Hand) -> None:
+def test_a_repeat_that_waits_gets_the_end_of_the_job_that_was_there(http: httpx.Client, hand: Hand, soon: Soon) -> None:
     http.put("/v1/jobs/mine", json=BODY)
-    finish_soon(hand)
+    soon(partial(finish, hand))
 
     again = http.put("/v1/jobs/mine", json=BODY, headers={"prefer": "wait=30"})
 
@@ -70,9 +85,9 @@ def test_a_repeat_that_waits_gets_the_end_of_the_job_that_was_there(http: httpx.
     assert again.headers["idempotency-replayed"] == "true"
 
 
-def test_a_poller_that_waits_is_answered_when_the_job_has_ended(http: httpx.Client, hand: Hand) -> None:
+def test_a_poller_that_waits_is_answered_when_the_job_has_ended(http: httpx.Client, hand: Hand, soon: Soon) -> None:
     path = submit(http)["urls"]["self"]
-    finish_soon(hand)
+    soon(partial(finish, hand))
 
     answer = http.get(path, params={"wait": 30})
 
@@ -80,11 +95,11 @@ def test_a_poller_that_waits_is_answered_when_the_job_has_ended(http: httpx.Clie
 
 
 def test_a_poller_that_waits_is_answered_as_soon_as_the_job_is_not_what_he_knows(
-    http: httpx.Client, hand: Hand
+    http: httpx.Client, hand: Hand, soon: Soon
 ) -> None:
     path = submit(http)["urls"]["self"]
     known = http.get(path).headers["etag"]
-    threading.Timer(0.1, hand.claim).start()
+    soon(partial(start, hand))
 
     answer = http.get(path, params={"wait": 30}, headers={"if-none-match": known})
     at_once = http.get(path, params={"wait": 30}, headers={"if-none-match": known})
