@@ -14,6 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.worker.receiver import Receiver, receiving
+
 STARTED = re.compile(r"listening on (http://\S+)")
 PATIENCE_S = 90.0
 
@@ -98,8 +100,16 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("s"))
+def receiver() -> Iterator[Receiver]:
+    """Hears the webhooks of the service."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Service]:
+    egress = {"DARKROOM_EGRESS_ALLOW": "127.0.0.1", "DARKROOM_EGRESS_PORTS": str(receiver.port)}
+    service = Service(tmp_path_factory.mktemp("s"), **egress)
     try:
         yield service
     finally:

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,10 +19,12 @@ from standardwebhooks import Webhook as Verifier
 
 from app.contract import names
 from app.contract.generation import Webhook
+from app.contract.job import JobStatus
 from app.contract.outbox import DEAD_KEPT_S, QUEUE
 from app.contract.settings import Settings
 from app.courier.sender import sending
 from app.courier.signing import new_secret
+from tests.redis_server import RedisServer
 from tests.worker.queue.eventually import eventually
 from tests.worker.queue.front import Front
 from tests.worker.queue.hand import Hand
@@ -31,6 +33,7 @@ from worker.courier import Courier
 from worker.queue import QueueWorker
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "tests" / "worker" / "queue" / "worker_process.py"
 SOON_S = (0.05,) * 7
 SCHEDULED = f"rq:scheduled:{QUEUE}"
 
@@ -41,9 +44,9 @@ def egress(*receivers: Receiver) -> dict[str, str]:
     return {"egress_allow": "127.0.0.0/8", "egress_ports": ",".join(str(each.port) for each in receivers)}
 
 
-@pytest.fixture
-def start_courier(redis_url: str) -> Iterator[StartCourier]:
-    """Starts couriers in threads that may call the receivers, and stops them after the test."""
+@contextmanager
+def couriers(redis_url: str) -> Iterator[StartCourier]:
+    """Starts couriers in threads that may call the receivers, and stops them in the end."""
     with ExitStack() as stack:
 
         def start(*receivers: Receiver, delays_s: tuple[float, ...] = SOON_S, total_s: float = 5, **more: str) -> None:
@@ -59,6 +62,12 @@ def start_courier(redis_url: str) -> Iterator[StartCourier]:
             stack.callback(thread.join)
             stack.callback(worker.request_stop)
 
+        yield start
+
+
+@pytest.fixture
+def start_courier(redis_url: str) -> Iterator[StartCourier]:
+    with couriers(redis_url) as start:
         yield start
 
 
@@ -261,6 +270,23 @@ def test_a_courier_killed_in_the_middle_of_a_request_loses_nothing(
         second.terminate()
         assert second.wait(15) == 0
     assert redis.keys("rq:wip*") == redis.keys("rq:execution*") == []
+
+
+def test_when_all_is_killed_right_after_a_job_has_ended_its_end_is_told_once(own_redis: RedisServer) -> None:
+    front = Front(own_redis.url)
+    command = [sys.executable, str(PROGRAM), own_redis.url, json.dumps({"lease_s": 0.6})]
+    with receiving() as receiver, subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as worker:
+        record_id = front.admit(webhook=Webhook(url=receiver.url), num_inference_steps=1)
+        front.wait_for(record_id, JobStatus.SUCCEEDED)
+
+        worker.kill()
+        own_redis.kill()
+        own_redis.start()
+        with couriers(own_redis.url) as start_courier:
+            start_courier(receiver)
+            eventually(lambda: receiver.heard)
+
+        assert [json.loads(heard.body)["data"]["id"] for heard in receiver.heard] == [record_id]
 
 
 def test_a_stopping_courier_gives_back_what_it_could_not_deliver(
