@@ -3,6 +3,7 @@
 import hashlib
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from fastapi import Request
@@ -121,6 +122,7 @@ async def require_a_key(settings: Settings) -> None:
         )
 
 
+@lru_cache(16)
 def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback

@@ -18,6 +18,11 @@ PICTURE = b"\x89PNG and so on"
 CAT = {"prompt": "a cat"}
 
 
+@pytest.fixture(autouse=True)
+def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.auth.MEMORY_S", 0.3)
+
+
 def test_without_any_key_the_api_is_open_on_loopback(http_with: Start) -> None:
     http = http_with()
 

@@ -10,7 +10,7 @@ local caught_up = math.max(tonumber(redis.call('GET', KEYS[1])) or 0, now)
 local passes = caught_up + share / 2 - now <= 60000 -- half a share is more than all roundings
 if passes then
   caught_up = caught_up + share
-  redis.call('SET', KEYS[1], string.format('%.3f', caught_up), 'PX', math.ceil(caught_up - now))
+  redis.call('SET', KEYS[1], string.format('%.3f', caught_up), 'PX', math.max(1, math.ceil(caught_up - now)))
 end
 local left = math.floor((60000 - (caught_up - now)) / share + 0.5)
 local wait = math.max(0, caught_up + share - now - 60000)

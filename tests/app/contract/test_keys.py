@@ -94,20 +94,18 @@ async def test_the_last_use_of_a_key_is_known(keys: KeyStore) -> None:
     assert [each.used_at for each in await keys.all()] == [first]
 
 
-@pytest.mark.parametrize("bound", [1, 7, 60, 1001])
+@pytest.mark.parametrize("bound", [1, 7, 333, 10**15])
 async def test_a_key_may_send_a_minute_of_requests_at_once_and_no_more(keys: KeyStore, bound: int) -> None:
-    paces = [await keys.count_request("key", bound) for _ in range(bound)]
+    paces = [await keys.count_request("key", bound) for _ in range(min(bound, 333))]
 
-    refused = await keys.count_request("key", bound)
+    last = await keys.count_request("key", bound)
 
-    left_if_no_time_passes = list(range(bound - 1, -1, -1))
     assert all(pace.is_allowed for pace in paces)
-    assert paces[0].left == left_if_no_time_passes[0]
-    assert all(pace.left >= left for pace, left in zip(paces, left_if_no_time_passes, strict=True))
-    if bound < 100:  # a share of a minute is longer than this test
-        assert not refused.is_allowed
-        assert 0 < refused.wait_s <= 60 / bound + 1
-        assert 60 - 60 / bound <= refused.full_s <= 60
+    if bound < 10:  # a share of a minute is longer than this test
+        assert [pace.left for pace in paces] == list(range(bound - 1, -1, -1))
+        assert not last.is_allowed
+        assert 0 < last.wait_s <= 60 / bound + 1
+        assert 60 - 60 / bound <= last.full_s <= 60
 
 
 async def test_a_request_that_is_refused_does_not_put_the_next_one_off(keys: KeyStore, redis: Redis) -> None:
