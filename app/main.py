@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from app import problems
 from app.auth import Doorkeeper
 from app.contract.catalogue import Catalogue
+from app.contract.job_list import JobList
 from app.contract.queues import Queues
 from app.contract.settings import Settings
 from app.contract.storage import Storage
@@ -26,7 +27,7 @@ from app.openai.attendance import Attendance
 from app.openapi import describe
 from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
-from app.routes import events, health, images, jobs, models, openai_images, page, previews, queue, webhooks
+from app.routes import events, health, images, job_list, jobs, models, openai_images, page, previews, queue, webhooks
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -36,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with connect(settings.redis_address) as redis:
             app.state.store = job_store(redis, settings)
+            app.state.job_list = JobList(redis, app.state.store)
             app.state.queues = Queues(redis, retention_s=settings.retention_s)
             app.state.forecasts = Forecasts(app.state.queues, list(app.state.catalogue.models))
             app.state.doorkeeper = Doorkeeper(redis, settings)
@@ -66,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, events, images, models, openai_images, previews, queue):
+    for routes in (jobs, job_list, events, images, models, openai_images, previews, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
     for open_routes in (health, page):

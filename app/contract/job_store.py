@@ -39,10 +39,10 @@ class JobStore:
     ) -> None:
         self._redis = redis
         self._bounds = Bounds(max_queued, max_queued_per_tenant or max_queued, retention_s, job_timeout_s)
-        self._admit = redis.register_script(_text("ahead") + _text("quota") + with_tell(SCRIPTS / "admit.lua"))
-        self._read = redis.register_script(_text("ahead") + _text("read"))
-        self._cancel = redis.register_script(_text("withdraw") + with_tell(SCRIPTS / "cancel.lua"))
-        self._erase = redis.register_script(_text("withdraw") + with_tell(SCRIPTS / "erase.lua"))
+        self._admit = redis.register_script(script("ahead", "quota") + with_tell(SCRIPTS / "admit.lua"))
+        self._read = redis.register_script(script("ahead", "reading", "read"))
+        self._cancel = redis.register_script(script("withdraw") + with_tell(SCRIPTS / "cancel.lua"))
+        self._erase = redis.register_script(script("withdraw") + with_tell(SCRIPTS / "erase.lua"))
 
     async def admit(
         self, generation: Generation, job_id: str | None = None, *, tenant: str, quota: Quota | None = None
@@ -102,13 +102,15 @@ class JobStore:
             raise not_found(job_id)
         record_id = names.record_id(tenant, job_id)
         with redis_errors():
-            [answer] = await self._read(_keys(record_id), [RQ_KEY_PREFIX, names.TURNS_PREFIX, names.LINE_PREFIX])
+            answer = await self._read(
+                _keys(record_id), [RQ_KEY_PREFIX, record_id, names.TURNS_PREFIX, names.LINE_PREFIX]
+            )
         if answer == tenant.encode():
             raise _erased(job_id)
         if not isinstance(answer, list):
             raise not_found(job_id)
         found = StoredJob.of(tenant, record_id, answer)
-        if found.fields.get(b"darkroom_tenant") != tenant.encode():  # another's, or another application's
+        if not found.is_its_tenants:
             raise not_found(job_id)
         return found
 
@@ -162,8 +164,9 @@ def _keys(record_id: str) -> list[Any]:
     return [Job.key_for(record_id), Result.get_key(record_id), names.erased_key(record_id)]  # type: ignore[no-untyped-call]
 
 
-def _text(script: str) -> str:
-    return (SCRIPTS / f"{script}.lua").read_text()
+def script(*parts: str) -> str:
+    """The text of these files, one after the other: the first ones hold the functions that the last one calls."""
+    return "".join((SCRIPTS / f"{part}.lua").read_text() for part in parts)
 
 
 def _erased(job_id: str) -> JobErased:

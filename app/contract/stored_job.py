@@ -44,6 +44,15 @@ class StoredJob:
         return cls(tenant, record_id, _pairs(fields), [(key, _pairs(flat)) for key, flat in newest or ()], ahead)
 
     @property
+    def job_id(self) -> str:
+        return names.job_id(self.tenant, self.record_id)
+
+    @property
+    def is_its_tenants(self) -> bool:
+        """Or else it is another's, since an open id may look like another's record, or another application's."""
+        return self.fields.get(b"darkroom_tenant") == self.tenant.encode()
+
+    @property
     def model(self) -> str:
         return names.model_of(self.fields[b"origin"].decode())
 
@@ -76,7 +85,7 @@ class StoredJob:
                 version=self.version,
             )
         except (ValidationError, IndexError):
-            raise not_found(names.job_id(self.tenant, self.record_id)) from None
+            raise not_found(self.job_id) from None
 
 
 def read_record(
