@@ -80,7 +80,7 @@ def _developed(claim: Claim, given: inputs.Inputs, workbench: Workbench) -> tupl
 
         adapters = model.loras.wear(generation.loras)
         pipeline = model.pipelines.of(generation)
-        asked = arguments(pipeline, generation, given, model.reader.max_input_images)
+        asked = arguments(pipeline, generation, given)
         run = workbench.engine.submit(
             pipeline,
             **asked,

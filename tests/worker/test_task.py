@@ -20,7 +20,7 @@ from tests.worker.pipelines.conftest import CPU
 from tests.worker.queue.front import Front
 from worker import task
 from worker.engine import Engine
-from worker.pipelines.arguments import Reader
+from worker.pipelines.arguments import PromptReader
 from worker.pipelines.warm_models import WarmModels
 from worker.pipelines.warming import LoadedModel, WarmModel
 from worker.queue import Claim, QueueWorker, WorkerBroken
@@ -77,7 +77,7 @@ def engine(pipeline: Pipeline) -> Iterator[Engine]:
 def workbench(engine: Engine, pipeline: Pipeline, tmp_path: Path) -> Workbench:
     pipelines: Any = SimpleNamespace(of=lambda _generation: pipeline)
     loras: Any = SimpleNamespace(wear=lambda _loras: None)
-    model: Any = WarmModel(pipelines, loras, engine, 0, 0, 0.0, Reader(pipeline, "mini"), None)
+    model: Any = WarmModel(pipelines, loras, engine, 0, 0, 0.0, PromptReader(pipeline, "mini"), None)
     loaded: Any = SimpleNamespace(bytes=0, warm=lambda: model)
     return Workbench(engine, WarmModels(lambda _name: loaded), Storage(tmp_path.as_uri()))
 

@@ -12,9 +12,7 @@ from worker.inputs import NO_INPUTS, Inputs
 from worker.pipelines.task_pipelines import call_parameters
 
 
-def arguments(
-    pipeline: DiffusionPipeline, generation: Generation, inputs: Inputs = NO_INPUTS, max_images: int = 1
-) -> dict[str, Any]:
+def arguments(pipeline: DiffusionPipeline, generation: Generation, inputs: Inputs = NO_INPUTS) -> dict[str, Any]:
     """The generation in the words of the pipeline's `__call__`; pictures come back as tensors in [0, 1].
 
     Each picture has a generator of its own, on the CPU, so that its noise depends neither on the device nor on how
@@ -32,20 +30,18 @@ def arguments(
         "output_type": "pt",
     }
     understood = call_parameters(pipeline)
-    asked |= _pictures(understood.keys(), generation, inputs, max_images)
+    asked |= _pictures(understood.keys(), generation, inputs)
     return {name: value for name, value in asked.items() if name in understood}
 
 
-def _pictures(understood: Collection[str], generation: Generation, inputs: Inputs, max_images: int) -> dict[str, Any]:
+def _pictures(understood: Collection[str], generation: Generation, inputs: Inputs) -> dict[str, Any]:
     """A picture that is drawn over gets the size of the result, as diffusers gives it; what is looked at keeps its own.
 
     What comes out where a mask is black is the stock pipeline's: close to what was there, and not its very pixels.
     """
     size = (generation.width, generation.height)
     is_drawn_over = "strength" in understood or "mask_image" in understood or "width" not in understood
-    images = inputs.image[:max_images]
-    if is_drawn_over:
-        images = [_resized(each, size) for each in images]
+    images = [_resized(each, size) for each in inputs.image] if is_drawn_over else inputs.image
     asked: dict[str, Any] = {}
     if images:
         asked["image"] = images if len(images) > 1 else images[0]
@@ -63,16 +59,15 @@ def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
 
 
-class Reader:
-    """What a model reads of a request: of the prompt as much as a tokenizer of its own tells.
+class PromptReader:
+    """What a model reads of a prompt, told by a tokenizer of its own.
 
     The pipeline's belongs to the engine's thread: a tokenizer keeps the padding and cut of its last call, and one
     that is called from two threads pads one's prompt as the other's.
     """
 
-    def __init__(self, pipeline: DiffusionPipeline, model: str, max_input_images: int = 1) -> None:
+    def __init__(self, pipeline: DiffusionPipeline, model: str) -> None:
         self._model = model
-        self.max_input_images = max_input_images
         self._understood = call_parameters(pipeline)
         tokenizers = [part for name, part in pipeline.components.items() if name.startswith("tokenizer") and part]
         longest = max(tokenizers, key=lambda tokenizer: tokenizer.model_max_length, default=None)
@@ -84,10 +79,6 @@ class Reader:
         found = []
         if generation.negative_prompt and "negative_prompt" not in self._understood:
             found.append(f"negative_prompt: {self._model} takes none, so it was left out.")
-        if (seen := self.max_input_images) < len(generation.image):
-            found.append(
-                f"image: {self._model} looks at {seen} of the {len(generation.image)}; the others were left out."
-            )
         for field in ("prompt", "negative_prompt") if self._tokenizer else ():
             tokens, readable = self._count(getattr(generation, field)), self._tokenizer.model_max_length
             if tokens > readable:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from app.contract.catalogue import Model
 from app.contract.errors import ModelUnloadable
-from app.contract.generation import Generation, Task
+from app.contract.generation import Generation
 from worker.engine import Engine, EngineError
-from worker.pipelines.arguments import Reader, arguments
+from worker.pipelines.arguments import PromptReader, arguments
 from worker.pipelines.catalogue_loras import CatalogueLoras
 from worker.pipelines.loading import load
 from worker.pipelines.memory import Peak, weight_bytes
@@ -36,7 +36,7 @@ class WarmModel:
     weight_bytes: int  # with the room for LoRAs
     working_bytes: int  # that two pictures needed beyond the weights
     pixel_bytes: float  # of what a run needs for each pixel of its pictures
-    reader: Reader
+    reader: PromptReader
     previewer: Previewer | None
 
     @property
@@ -113,28 +113,25 @@ class LoadedModel:
                 pipeline(**arguments(pipeline, trial.generation, trial.inputs))
 
     def _developed(self) -> WarmModel:
-        task = self.model.tasks[0]
-        trials = self._trials(task)
+        usual, *others = self.pipelines.promised
+        trials = [
+            Trial.of(self.model, *usual, prompt=prompt, seed=seed, num_inference_steps=WARM_UP_STEPS)
+            for seed, prompt in enumerate(WARM_UP_PROMPTS)
+        ]
         first, one = self._develop(trials[:1])
-        others, two = self._develop(trials[1:])
-        more = [self._develop(self._trials(*each)[1:])[1] for each in self.pipelines.promised if each != (task, None)]
+        later, two = self._develop(trials[1:])
+        self._develop([Trial.of(self.model, *each, prompt="one", seed=0, num_inference_steps=1) for each in others])
         pixels = self.model.defaults.width * self.model.defaults.height
         return WarmModel(
             self.pipelines,
             CatalogueLoras(self.model, self.pipelines.own, self.lora_bytes),
             self.engine,
             self.bytes,
-            max([two, *more]),
+            two,
             max(0, two - one) / pixels,
-            Reader(self.pipelines.own, self.model.name, self.model.limits.max_input_images),
-            self._previewer(trials, torch.cat([first, others]).cpu()),
+            PromptReader(self.pipelines.own, self.model.name),
+            self._previewer(trials, torch.cat([first, later]).cpu()),
         )
-
-    def _trials(self, task: Task, controlnet: str | None = None) -> list[Trial]:
-        return [
-            Trial.of(self.model, task, controlnet, prompt=prompt, seed=seed, num_inference_steps=WARM_UP_STEPS)
-            for seed, prompt in enumerate(WARM_UP_PROMPTS)
-        ]
 
     def _develop(self, trials: Sequence[Trial]) -> tuple[Tensor, int]:
         """Returns the pictures, and the bytes that they needed together."""
@@ -145,7 +142,8 @@ class LoadedModel:
             for trial, pipeline in zip(trials, pipelines, strict=True)
         ]
         wait(runs)  # for all, before one that failed has the model released
-        return torch.cat([run.result().images for run in runs]), peak.bytes()
+        images = [run.result().images for run in runs]
+        return torch.cat(images) if images else torch.empty(0), peak.bytes()
 
     def _previewer(self, trials: Sequence["Trial"], images: Tensor) -> Previewer | None:
         try:

@@ -3,7 +3,7 @@ from diffusers import DDPMPipeline, DDPMScheduler, DiffusionPipeline, UNet2DMode
 
 from app.contract.catalogue import Catalogue
 from app.contract.generation import Generation, GenerationRequest
-from worker.pipelines.arguments import Reader, arguments
+from worker.pipelines.arguments import PromptReader, arguments
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def test_a_pipeline_is_given_only_what_it_takes() -> None:
     asked = generation(negative_prompt="a dog")
 
     assert arguments(unconditional, asked).keys() == {"generator", "num_inference_steps", "output_type"}
-    assert Reader(unconditional, "mini").warnings(asked) == ["negative_prompt: mini takes none, so it was left out."]
+    assert PromptReader(unconditional, "mini").warnings(asked) == ["negative_prompt: mini takes none, so it was left out."]
 
 
 def test_a_prompt_is_warned_of_only_if_its_end_is_cut(pipeline: DiffusionPipeline) -> None:
-    reader = Reader(pipeline, "mini")
+    reader = PromptReader(pipeline, "mini")
     readable = pipeline.tokenizer.model_max_length - 2  # it is put between a start and an end
 
     assert reader.warnings(generation(prompt="cat " * readable)) == []
@@ -55,7 +55,7 @@ def test_a_prompt_is_warned_of_only_if_its_end_is_cut(pipeline: DiffusionPipelin
 
 def test_reading_a_prompt_leaves_the_padding_of_the_pipelines_own_tokenizer_alone(pipeline: DiffusionPipeline) -> None:
     """A tokenizer keeps how it was last called, so another thread's call changed the picture of a run."""
-    reader, tokenizer = Reader(pipeline, "mini"), pipeline.tokenizer
+    reader, tokenizer = PromptReader(pipeline, "mini"), pipeline.tokenizer
     tokenizer(["a cat"], padding="max_length", max_length=32, truncation=True)
 
     reader.warnings(generation(prompt="cat " * 100))
