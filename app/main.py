@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import Depends, FastAPI
 
@@ -14,6 +13,7 @@ from app.contract.job_list import JobList
 from app.contract.queues import Queues
 from app.contract.settings import Settings
 from app.contract.storage import Storage
+from app.contract.version import installed_version
 from app.courier.deliveries import Deliveries
 from app.courier.endpoints import Endpoints
 from app.courier.guard import Guard
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="Darkroom",
-        version=_version(),
+        version=installed_version(),
         description="Turns prompts into pictures, many at once in one batch.",
         lifespan=lifespan,
         redirect_slashes=False,
@@ -80,10 +80,3 @@ def create_app(settings: Settings) -> FastAPI:
 def create() -> FastAPI:
     """For `uvicorn --factory app.main:create`."""
     return create_app(Settings())
-
-
-def _version() -> str:
-    try:
-        return version("darkroom")
-    except PackageNotFoundError:
-        return "uninstalled"
