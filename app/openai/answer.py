@@ -84,6 +84,12 @@ def traits_of(record: JobRecord, asked: ImageRequest) -> dict[str, Any]:
     }
 
 
+def warnings_of(record: JobRecord, asked: ImageRequest) -> list[str]:
+    used, sent = len(record.generation.image), len(asked.pictures)
+    unused = [f"image: {record.generation.model} looks at {used} of the {sent} pictures."] if used < sent else []
+    return asked.without_effect + unused + (record.development.warnings if record.development else [])
+
+
 def text_of(picture: bytes) -> str:
     return b64encode(picture).decode()
 

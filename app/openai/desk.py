@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fastapi import Response
@@ -7,7 +7,7 @@ from app.contract.job import JobRecord
 from app.contract.links import Links
 from app.contract.storage import Storage
 from app.events import Events
-from app.openai.answer import ImageDatum, ImagesAnswer, content_of, text_of, traits_of
+from app.openai.answer import ImageDatum, ImagesAnswer, content_of, text_of, traits_of, warnings_of
 from app.openai.failure import ClientGone, development_of
 from app.openai.request import ImageRequest
 from app.openai.stream import ImageStream
@@ -43,7 +43,8 @@ class Desk:
         """
         model = self.submission.catalogue.find(asked.model)
         job_id = await visit.job_id(asked, files)
-        record = await self.submission.submit(asked.asks_of(model), tenant=visit.tenant, job_id=job_id, files=files)
+        used = replace(files, image=files.image[: model.limits.max_input_images])
+        record = await self.submission.submit(asked.asks_of(model), tenant=visit.tenant, job_id=job_id, files=used)
         if asked.stream:
             return EventStream(ImageStream(kind, asked, record, self.events, self.storage).tell())
         ended = await while_connected(visit.request, self.events.wait_for_end(record, self.patience_s))
@@ -64,5 +65,5 @@ class Desk:
             created=int((record.ended_at or record.created_at).timestamp()),
             data=[ImageDatum(**at, seed=image.seed) for at, image in zip(where, development.images, strict=True)],
             job_id=record.id,
-            warnings=asked.without_effect + development.warnings,
+            warnings=warnings_of(record, asked),
         )

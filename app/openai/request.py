@@ -77,6 +77,10 @@ class ImageRequest(BaseModel):
     def without_effect(self) -> list[str]:
         return [f"{name}: has no effect." for name in WITHOUT_EFFECT if getattr(self, name, None) is not None]
 
+    @property
+    def pictures(self) -> list[UploadFile]:
+        return []
+
     def asks_of(self, model: Model) -> GenerationRequest:
         """The job that does what is asked for; what is left out stays out, for the model's defaults."""
         same = ("prompt", "negative_prompt", "guidance_scale", "seed", "scheduler", "loras", "strength")

@@ -16,7 +16,7 @@ from app.contract.events import EventType
 from app.contract.job import JobRecord
 from app.contract.storage import Storage
 from app.events import Events
-from app.openai.answer import CompletedImage, PartialImage, content_of, text_of, traits_of
+from app.openai.answer import CompletedImage, PartialImage, content_of, text_of, traits_of, warnings_of
 from app.openai.failure import Unfulfilled, development_of
 from app.openai.request import ImageRequest
 
@@ -69,8 +69,7 @@ class ImageStream:
         )
 
     async def _completed(self, record: JobRecord, index: int) -> CompletedImage:
-        development = development_of(record)
-        image = development.images[index]
+        image = development_of(record).images[index]
         return CompletedImage(
             **traits_of(record, self.asked),
             type=f"{self.kind}.completed",
@@ -78,5 +77,5 @@ class ImageStream:
             created_at=int(time.time()),
             seed=image.seed,
             job_id=record.id,
-            warnings=self.asked.without_effect + development.warnings,
+            warnings=warnings_of(record, self.asked),
         )
