@@ -3,21 +3,22 @@
 import asyncio
 from collections.abc import Iterable
 
-import httpx
 import redis.asyncio
 
 from app.contract.keys import Key, KeyStore, Scope
 from app.contract.limits import Limits
 
+UNLIMITED = Limits()
+
 
 def make_key(
-    redis_url: str, scopes: Iterable[Scope] = Scope, tenant: str | None = None, **limits: int
+    redis_url: str, limits: Limits = UNLIMITED, *, scopes: Iterable[Scope] = Scope, tenant: str | None = None
 ) -> tuple[Key, dict[str, str]]:
     """A new key, and the header that its holder sends."""
 
     async def make() -> tuple[Key, str]:
         async with redis.asyncio.Redis.from_url(redis_url) as client:
-            return await KeyStore(client).create("test", frozenset(scopes), Limits(**limits), tenant=tenant)
+            return await KeyStore(client).create("test", frozenset(scopes), limits, tenant=tenant)
 
     key, text = asyncio.run(make())
     return key, {"authorization": f"Bearer {text}"}
@@ -29,8 +30,3 @@ def revoke(redis_url: str, key: Key) -> None:
             await KeyStore(client).revoke(key.id)
 
     asyncio.run(end())
-
-
-def succeeded_path(http: httpx.Client, header: dict[str, str]) -> str:
-    """Where a job is that was just submitted with this key."""
-    return http.post("/v1/jobs", json={"prompt": "a cat"}, headers=header).headers["location"]

@@ -1,4 +1,3 @@
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,43 +65,10 @@ def test_who_opens_the_api_on_purpose_needs_no_key(http_with: Start, redis_url: 
     assert http.post("/v1/jobs", json=CAT).status_code == 202
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        {},
-        {"authorization": "Bearer"},
-        {"authorization": "Bearer sk-123"},
-        {"authorization": "Bearer \xff\xfe"},
-        {"authorization": "Basic dXNlcjpwYXNz"},
-        {"x-api-key": "dk_123"},
-    ],
-)
-def test_without_a_key_a_request_is_refused_before_its_body_is_read(http_with: Start, sent: dict[str, str]) -> None:
-    http = http_with(auth="keys")
-
-    answer = http.post("/v1/jobs", content=b"{", headers=httpx.Headers(sent, encoding="latin-1"))
-
-    problem = assert_problem(answer, 401)
-    assert problem["code"] == problem["error"]["code"] == "invalid_api_key"
-    assert answer.headers["www-authenticate"] == "Bearer"
-
-
-def test_only_what_tells_of_no_job_is_open(http_with: Start) -> None:
-    http = http_with(auth="keys")
-
-    for path in ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json"):
-        assert http.get(path).status_code == 200
-    for path, operations in http.get("/openapi.json").json()["paths"].items():
-        for method, operation in operations.items():
-            status = http.request(method, path.replace("{", "").replace("}", "")).status_code
-            assert (status == 401) == path.startswith("/v1/") == ("security" in operation), (method, path)
-    assert http.get("/v1/unknown").status_code == 401
-
-
 def test_a_scope_opens_what_it_is_for(http_with: Start, redis_url: str) -> None:
     http = http_with()
-    _, reader = make_key(redis_url, [Scope.READ], tenant="one")
-    _, sender = make_key(redis_url, [Scope.SUBMIT], tenant="one")
+    _, reader = make_key(redis_url, scopes=[Scope.READ], tenant="one")
+    _, sender = make_key(redis_url, scopes=[Scope.SUBMIT], tenant="one")
 
     sent = http.post("/v1/jobs", json=CAT, headers=sender)
     path = sent.headers["location"]
@@ -123,22 +89,6 @@ def test_a_key_is_still_known_for_a_moment_without_redis(http_with: Start, redis
         assert http.get("/v1/models/mini", headers=header).status_code == 200
 
     assert redis.info("commandstats")["cmdstat_hgetall"]["calls"] - asked <= 2
-
-
-def test_the_rate_of_a_key_is_told_with_each_answer_and_held(http_with: Start, redis_url: str) -> None:
-    http = http_with()
-    _, header = make_key(redis_url, requests_per_minute=3, max_jobs=5)
-
-    answers = [http.get(path, headers=header) for path in ("/v1/models", "/v1/jobs/none", "/v1/nothing", "/v1/models")]
-
-    assert [each.status_code for each in answers] == [200, 404, 404, 429]
-    for each in answers:
-        assert each.headers["ratelimit-policy"] == '"requests_per_minute";q=3;w=60, "max_jobs";q=5;qu="jobs"'
-    assert [each.headers["ratelimit"].split(";")[1] for each in answers] == ["r=2", "r=1", "r=0", "r=0"]
-    problem = assert_problem(answers[-1], 429)
-    assert problem["code"] == "quota_exceeded"
-    assert "requests_per_minute" in problem["detail"]
-    assert 0 < int(answers[-1].headers["retry-after"]) <= 21
 
 
 def test_a_picture_of_a_key_holder_has_an_address_that_opens_without_the_key(
@@ -168,22 +118,3 @@ def test_a_link_that_is_over_is_told_apart_from_a_false_one(http_with: Start, re
     link = Links(b"s" * 32, lifetime_s=-3600).sign("/v1/jobs/cat/images/0", "one")
 
     assert assert_problem(http.get(link), 403)["code"] == "link_expired"
-
-
-def test_no_log_and_no_answer_holds_an_api_key(
-    http_with: Start, redis_url: str, redis: Redis, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    http = http_with()
-    key, header = make_key(redis_url, requests_per_minute=1_000)
-    caplog.set_level(logging.DEBUG)
-
-    answers = [http.post("/v1/jobs", json=CAT, headers=header)]
-    answers += [http.get(path, headers=header) for path in ("/v1/models", "/v1/nothing", "/metrics", "/v1/jobs/none")]
-    answers += [http.get("/v1/models", headers={"authorization": header["authorization"] + "x"})]
-    redis.hset(f"darkroom:key:{key.id}", "about", "broken")
-    wait_until(lambda: http.get("/v1/models", headers=header).status_code == 500)
-    answers += [http.get("/v1/models", headers=header)]
-
-    said = [caplog.text, *capfd.readouterr(), *(each.text + str(each.headers) for each in answers)]
-    assert "failed: ValidationError" in caplog.text
-    assert not any(header["authorization"].rpartition("_")[2] in each for each in said)

@@ -12,6 +12,7 @@ from redis import Redis
 
 from app.client import Client, GenerationStopped, Unreachable
 from app.contract.job import Job, JobStatus
+from app.contract.limits import Limits
 from app.contract.storage import Storage
 from tests.app.contract.object_stores import at_object_server
 from tests.app.finished import finish
@@ -116,7 +117,7 @@ def test_a_poller_that_is_too_fast_for_its_key_waits(
     http_with: Start, redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
     http = http_with()
-    key, header = make_key(redis_url, requests_per_minute=60)
+    key, header = make_key(redis_url, Limits(requests_per_minute=60))
 
     with Client(str(http.base_url), header["authorization"].removeprefix("Bearer ")) as client:
         job = client.submit({"prompt": "a cat"})

@@ -134,7 +134,7 @@ def test_nothing_of_another_tenant_is_on_any_list(owner: Tenant, stranger: Tenan
 
 
 def test_a_key_without_the_admin_scope_sees_no_webhook_endpoint(owner: Tenant, redis_url: str) -> None:
-    user = Tenant(owner.http, make_key(redis_url, [Scope.READ, Scope.SUBMIT])[1], {})
+    user = Tenant(owner.http, make_key(redis_url, scopes=[Scope.READ, Scope.SUBMIT])[1], {})
 
     ids = {**owner.ids, "model_id": "mini"}
     asked = list(operations(owner.http))

@@ -73,7 +73,7 @@ def test_a_mistake_is_the_class_and_names_the_parameter(
 
 def test_who_has_no_key_and_who_may_not_submit_get_their_own_classes(http_with: HttpWith, redis_url: str) -> None:
     http = http_with(auth="keys")
-    _, header = make_key(redis_url, [Scope.READ])
+    _, header = make_key(redis_url, scopes=[Scope.READ])
     reader = header["authorization"].removeprefix("Bearer ")
 
     for key, error in (("none", openai.AuthenticationError), (reader, openai.PermissionDeniedError)):
