@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 PLACES = 8  # at a receiver's door
-WAITING = 16  # more, for as long as the receiver is quick
-QUICK_S = 1.0
+WAIT_S = 1.0  # as many more may wait as will have their turn in so long,
+MOST_PRESENT = 48  # as long as this courier has room for deliveries to others
 COME_AGAIN_S = (1.0, 300.0)  # at the earliest and at the latest
 MEMORY = 0.8  # of how long the last visits took
 MOST_DOORS = 10_000
@@ -40,7 +40,7 @@ class Doors:
     async def visit(self, receiver: str) -> AsyncIterator[None]:
         """Raises Full."""
         door = self._door(receiver)
-        if door.present >= PLACES + (WAITING if door.visit_s < QUICK_S else 0):
+        if door.present >= min(int(PLACES * (1 + WAIT_S / door.visit_s)), MOST_PRESENT):
             raise Full(_again_in_s(door))
         door.present += 1
         try:
@@ -56,7 +56,7 @@ class Doors:
 
     async def _enter(self, door: _Door) -> None:
         try:
-            async with asyncio.timeout(QUICK_S):
+            async with asyncio.timeout(WAIT_S):
                 await door.places.acquire()
         except TimeoutError:
             raise Full(_again_in_s(door)) from None

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.courier import doors
-from app.courier.doors import PLACES, WAITING, Doors, Full
+from app.courier.doors import MOST_PRESENT, PLACES, Doors, Full
 
 
 async def visit(doors: Doors, receiver: str, inside: list[str], leave: asyncio.Event) -> None:
@@ -22,21 +22,21 @@ async def settle() -> None:
 async def test_so_many_are_inside_and_those_who_wait_follow() -> None:
     place, leave = Doors(), asyncio.Event()
     inside: list[str] = []
-    visits = [asyncio.create_task(visit(place, "a", inside, leave)) for _ in range(PLACES + WAITING)]
+    visits = [asyncio.create_task(visit(place, "a", inside, leave)) for _ in range(MOST_PRESENT)]
     await settle()
     before = len(inside)
 
     leave.set()
     await asyncio.gather(*visits)
 
-    assert (before, len(inside)) == (PLACES, PLACES + WAITING)
+    assert (before, len(inside)) == (PLACES, MOST_PRESENT)
 
 
 @pytest.mark.anyio
 async def test_one_full_door_leaves_the_others_open() -> None:
     place, leave = Doors(), asyncio.Event()
     inside: list[str] = []
-    visits = [asyncio.create_task(visit(place, "a", inside, leave)) for _ in range(PLACES + WAITING)]
+    visits = [asyncio.create_task(visit(place, "a", inside, leave)) for _ in range(MOST_PRESENT)]
     await settle()
 
     with pytest.raises(Full):
@@ -70,7 +70,7 @@ async def test_who_is_sent_away_comes_again_when_a_place_will_be_free() -> None:
 
 @pytest.mark.anyio
 async def test_nobody_waits_long_at_a_door_that_has_turned_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "QUICK_S", 0.15)
+    monkeypatch.setattr(doors, "WAIT_S", 0.15)
     async with AsyncExitStack() as stack:
         place = Doors()
         for _ in range(PLACES):
