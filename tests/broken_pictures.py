@@ -188,16 +188,19 @@ def misbuilt() -> Iterator[tuple[str, Sent]]:
     yield "JPEG without tables", Sent(jpeg[:tables] + jpeg[scan:], Fate.EITHER)
     yield "JPEG without a scan", Sent(jpeg[:scan] + b"\xff\xd9", Fate.REFUSED)
     yield "JPEG of an empty scan", Sent(jpeg[: scan + 14] + b"\xff\xd9", Fate.REFUSED)
+    yield "JPEG of fill bytes", Sent(jpeg[: scan + 14] + 3_000_000 * b"\xff" + b"\0", Fate.REFUSED)
     yield "JPEG of half a scan", Sent(jpeg[: (scan + len(jpeg)) // 2] + b"\xff\xd9", Fate.EITHER)
     webp = encoded(scene(), "WEBP")
     for name, body in (
         ("without a picture", b"EXIF\4\0\0\0abcd"),
+        ("of an empty header", b"VP8X\0\0\0\0" + webp[12:]),
         ("of two pictures", webp[12:] * 2),
         ("that is no key frame", webp[12:20] + bytes((webp[20] | 1,)) + webp[21:]),
         ("of a wrong start", webp[12:23] + b"\0\0\0" + webp[26:]),
         ("of a chunk without an end", webp[12:16] + b"\xff\xff\xff\x7f" + webp[20:]),
     ):
         yield f"WEBP {name}", Sent(riff(body), Fate.REFUSED)
+    yield "WEBP of nothing", Sent(riff(b"") + webp, Fate.REFUSED)
 
 
 def animated() -> Iterator[tuple[str, Sent]]:

@@ -1,3 +1,4 @@
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class Inspected:
     """A picture that may be decoded: the file without what followed it, and its size as it is seen."""
 
     content: bytes
+    sha256: str
     content_type: str
     width: int
     height: int
@@ -48,7 +50,8 @@ def inspect(upload: Upload, limits: PictureLimits) -> Inspected:
     width, height = header.width, header.height
     if anatomy.is_turned:
         width, height = height, width
-    return Inspected(content[: anatomy.end], content_type, width, height, anatomy.has_alpha)
+    kept = content[: anatomy.end]
+    return Inspected(kept, hashlib.sha256(kept).hexdigest(), content_type, width, height, anatomy.has_alpha)
 
 
 class TooManyBytes(PictureRefused):

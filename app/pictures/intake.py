@@ -1,5 +1,4 @@
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -41,15 +40,14 @@ class Intake:
         found = {field: await self._inspected(field, source) for field, source in _sources(request, files).items()}
         if files.mask_is_alpha and "mask" in found and not found["mask"].has_alpha:
             raise InvalidField("mask", "The mask's transparent parts are drawn anew, and it has no alpha channel.")
-        digests = {field: hashlib.sha256(each.content).hexdigest() for field, each in found.items()}
-        described = {field: _described(each, digests[field]) for field, each in found.items()}
+        described = {field: _described(each) for field, each in found.items()}
         mask = described.get("mask")
         pictures = Pictures(
             image=[each for field, each in described.items() if field.startswith("image")],
             mask=Mask(**mask.model_dump(), is_alpha=files.mask_is_alpha) if mask else None,
             control=described.get("control.image"),
         )
-        return Taken(pictures, {digests[field]: each.content for field, each in found.items()})
+        return Taken(pictures, {each.sha256: each.content for each in found.values()})
 
     async def _inspected(self, field: str, source: Source) -> Inspected:
         try:
@@ -72,9 +70,9 @@ class Intake:
         return inspect(upload, self.limits)
 
 
-def _described(inspected: Inspected, sha256: str) -> Picture:
+def _described(inspected: Inspected) -> Picture:
     return Picture(
-        sha256=sha256,
+        sha256=inspected.sha256,
         content_type=inspected.content_type,
         width=inspected.width,
         height=inspected.height,

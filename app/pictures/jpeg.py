@@ -14,8 +14,10 @@ PROGRESSIVE = 0xC2
 PROGRESSIVE_WEIGHT = 2  # its decoder holds all coefficients, of two bytes each
 READABLE_FRAMES = (0xC0, 0xC1, PROGRESSIVE)  # the first two are baseline and extended
 COMPONENTS = (1, 3, 4)  # grey, colour, CMYK
-MAX_SCANS = 100  # a progressive file with thousands takes minutes to decode
-MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)  # neither a stuffed byte nor a restart
+MAX_SCANS = 64  # a progressive file with thousands takes minutes to decode
+MARKER = rb"\xff([^\x00\xff\xd0-\xd7])"  # neither a stuffed byte nor a restart
+NEXT = re.compile(MARKER, re.DOTALL)
+HERE = re.compile(rb"\xff*" + MARKER, re.DOTALL)  # a search for it would take the square of the fill bytes' number
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def _segments(content: bytes) -> Iterator[Segment]:
     """Every segment that has a length, then the end."""
     view, at = memoryview(content), 2
     for _ in range(MAX_PARTS):
-        if not (found := MARKER.match(content, at)):
+        if not (found := HERE.match(content, at)):
             raise CutOff if at + 1 >= len(content) else Damaged("a marker is missing")
         marker, start = found[1][0], found.end()
         if marker == END:
@@ -66,7 +68,7 @@ def _segments(content: bytes) -> Iterator[Segment]:
             raise Damaged("a segment has no length")
         at = end
         if marker == SCAN:
-            if not (following := MARKER.search(content, end)):
+            if not (following := NEXT.search(content, end)):
                 raise CutOff
             at = following.start()
         yield Segment(marker, view[start + 2 : end], end, at - end)

@@ -36,10 +36,12 @@ def read_header(content: bytes) -> Header:
 def examine(content: bytes) -> Anatomy:
     _, _, _, colour, *_ = HEADER.unpack_from(content, HEADER_AT)
     pixels = _Inflated(_pixel_bytes(content), "it holds more pixels than its header says")
-    end, kinds, texts, turned = 0, [b""], _Texts(), False
+    end, last, before, texts, turned = 0, b"", set(), _Texts(), False
     for kind, data, end in _chunks(content):  # noqa: B007 - the last one's end is the file's
-        _check_place(kind, kinds)
-        kinds.append(kind)
+        if kind in before and kind in ONLY_ONE and (last, kind) != (b"IDAT", b"IDAT"):
+            raise Damaged("its chunks are out of order")
+        last = kind
+        before.add(kind)
         if kind == b"IDAT":
             pixels.feed(data)
         elif kind in (b"zTXt", b"iTXt", b"iCCP"):
@@ -48,24 +50,15 @@ def examine(content: bytes) -> Anatomy:
             turned = is_turned(bytes(data))
     if not pixels.is_whole:
         raise Damaged("it holds fewer pixels than its header says")
-    if colour == PALETTE and b"PLTE" not in kinds:
+    if colour == PALETTE and b"PLTE" not in before:
         raise Damaged("it has no palette")
-    return Anatomy(end, has_alpha=colour in ALPHA or b"tRNS" in kinds, is_turned=turned)
-
-
-def _check_place(kind: bytes, before: list[bytes]) -> None:
-    if kind in ANIMATION:
-        raise Animated
-    if kind in ONLY_ONE and kind in before and (kind, before[-1]) != (b"IDAT", b"IDAT"):
-        raise Damaged("its chunks are out of order")
-    if len(before) > MAX_PARTS:
-        raise TooManyParts
+    return Anatomy(end, has_alpha=colour in ALPHA or b"tRNS" in before, is_turned=turned)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
     """Each chunk's kind, its data and where it ends, to the closing one."""
-    view, kind, end = memoryview(content), b"", len(SIGNATURE)
-    while kind != b"IEND":
+    view, end = memoryview(content), len(SIGNATURE)
+    for _ in range(MAX_PARTS):
         start = end
         if start + CHUNK.size > len(content):
             raise CutOff
@@ -75,7 +68,12 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
             raise CutOff
         if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
             raise Damaged("a checksum is wrong")
+        if kind in ANIMATION:
+            raise Animated
         yield kind, view[start + CHUNK.size : end - 4], end
+        if kind == b"IEND":
+            return
+    raise TooManyParts
 
 
 class _Inflated:
@@ -97,7 +95,7 @@ class _Inflated:
     def feed(self, data: memoryview) -> None:
         for at in range(0, len(data), FED_BYTES):
             rest = bytes(data[at : at + FED_BYTES])
-            while rest:
+            while rest and not self._stream.eof:  # zlib would gather what comes after
                 try:
                     self._left -= len(self._stream.decompress(rest, INFLATED_BYTES))
                 except zlib.error:

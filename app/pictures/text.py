@@ -9,6 +9,7 @@ from app.pictures.upload import Upload
 
 ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[\w.-]+)*;base64,", re.IGNORECASE | re.ASCII)
+HEAD_CHARS = 256
 
 
 def is_address(text: str) -> bool:
@@ -17,7 +18,7 @@ def is_address(text: str) -> bool:
 
 def decode(text: str, limits: PictureLimits) -> Upload:
     """Decodes no text that must hold more bytes than a picture may have; raises PictureRefused."""
-    head = DATA_URL.match(text)
+    head = DATA_URL.match(text[:HEAD_CHARS])
     if not head and text[:5].lower() == "data:":
         raise PictureRefused("The data URL does not begin as `data:image/png;base64,` does.")
     start = head.end() if head else 0

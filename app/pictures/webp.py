@@ -31,11 +31,14 @@ def _size(content: bytes) -> tuple[int, int]:
 def examine(content: bytes) -> Anatomy:
     chunks = list(_chunks(content))
     kinds = [kind for kind, _ in chunks]
-    flags = chunks[0][1][0] if kinds[0] == EXTENDED else 0
+    first, opening = chunks[0] if chunks else (b"", memoryview(b""))
+    if first not in (EXTENDED, *IMAGES) or len(opening) < 10:
+        raise Damaged("it does not begin with a header")
+    flags = opening[0] if first == EXTENDED else 0
     if flags & ANIMATION or b"ANIM" in kinds or b"ANMF" in kinds:
         raise Animated
     images = [(kind, data) for kind, data in chunks if kind in IMAGES]
-    if len(images) != 1 or (kinds[0] != EXTENDED and kinds[0] not in IMAGES):
+    if len(images) != 1:
         raise Damaged("it does not hold one picture")
     [(kind, data)] = images
     if _image_size(kind, data) != _size(content):

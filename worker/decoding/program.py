@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageChops, ImageOps
 FORMATS = ("PNG", "JPEG", "WEBP")
 BYTES_PER_PIXEL = 16  # Pillow's own picture takes four, and its WEBP decoder holds three more of them
 SPARE_BYTES = 64 << 20
-CPU_S = 10
+CPU_S = 5
 GAP = 2  # what is larger than twice the wanted size is reduced, which its later resizing does not see
 TURNED = range(5, 9)  # orientations that swap width and height
 BAND_ROWS = 256  # of the old picture

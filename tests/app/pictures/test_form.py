@@ -67,6 +67,8 @@ def test_a_form_without_files_is_a_job_without_pictures(http: httpx.Client) -> N
         (parts(("image", (None, "text"))), "form"),
         (parts(("mask", ("a.png", PNG)), ("mask", ("b.png", PNG))), "mask"),
         (parts(("image", ("a.png", b"GIF89a"))), "image"),
+        (parts(("image", ("a.png", PNG)), ("image", ("b.png", PNG))), "image"),
+        (parts(("image", ("a.png", PNG)), ("mask", ("m.png", encoded(scene((64, 64)))))), "mask"),
         (parts(("image", ("a.png", PNG, "image/webp"))), "image"),
         (parts(body={**BODY, "steps": 3}), "steps"),
         (parts(body=[]), ""),

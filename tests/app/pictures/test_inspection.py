@@ -17,6 +17,8 @@ MUTATIONS = st.one_of(
     st.tuples(st.just("insert"), st.integers(0, 10_000), st.integers(0, 255)),
     st.tuples(st.just("remove"), st.integers(0, 10_000), st.integers(1, 16)),
     st.tuples(st.just("repeat"), st.integers(0, 10_000), st.integers(1, 64)),
+    st.tuples(st.just("number"), st.integers(0, 64), st.integers(0, 64)),
+    st.tuples(st.just("little number"), st.integers(0, 64), st.integers(0, 64)),
 )
 
 
@@ -101,6 +103,9 @@ def mutated(content: bytes, mutations: list[tuple[str, int, int]]) -> bytes:
                 content = content[:at] + bytes((value,)) + content[at:]
             case "remove":
                 content = content[:at] + content[at + value :]
+            case "number" | "little number":
+                number = value.to_bytes(4, "little" if kind.startswith("little") else "big")
+                content = content[:at] + number + content[at + 4 :]
             case "repeat":
                 content = content[: at + value] + content[at:]
     return content
