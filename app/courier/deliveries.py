@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 from redis.asyncio import Redis
@@ -24,7 +24,7 @@ REPLAY = Path(__file__).with_name("scripts") / "replay.lua"
 ENDED = (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
 ATTEMPTS_KEPT = 10  # by rq
 LOOKED_AT = 200  # of the records, at most, for one page of a list
-CURSOR = r"^[0-9]{1,12}\.[0-9]{6}-msg_[0-9a-f]{40}$"
+CURSOR = r"^[0-9a-f]{1,13}$"  # a place in the list, which is a time in microseconds
 NO_CONNECTION: Any = object()  # rq wants one, and has no use for it here
 
 
@@ -74,16 +74,6 @@ class DeliveryPage(BaseModel):
     next_cursor: str | None
 
 
-class _Mark(NamedTuple):
-    """Where a delivery stands among its tenant's."""
-
-    at: float
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.at:.6f}-{self.id}"
-
-
 class Deliveries:
     """Lists and repeats each tenant's deliveries; every method raises RedisUnavailable."""
 
@@ -94,21 +84,24 @@ class Deliveries:
 
     async def page(self, tenant: str, status: DeliveryStatus | None, cursor: str | None, limit: int) -> DeliveryPage:
         """Up to `limit` deliveries after the cursor; fewer, and still more to come, if few are of that status."""
-        marks, is_all = await self._marks(tenant, cursor)
-        found = await self._read(tenant, marks)
-        data, last = [], None
-        for last in marks:
-            record = found.get(last.id)
+        key, before = names.DELIVERIES_PREFIX + tenant, f"({int(cursor, 16)}" if cursor else "+inf"
+        most = LOOKED_AT if status else limit + 1
+        with redis_errors():
+            seen = await cast(Any, self._redis).zrevrangebyscore(key, before, "-inf", 0, most, withscores=True)
+        found = await self._read(tenant, [delivery_id.decode() for delivery_id, _ in seen])
+        data: list[DeliveryRecord] = []
+        for delivery_id, place in seen:
+            record = found.get(delivery_id.decode())
             if record and status in (None, record.status):
                 data.append(record)
-            if len(data) == limit:
-                break
-        has_more = last is not None and not (is_all and last == marks[-1])
-        return DeliveryPage(data=data, has_more=has_more, next_cursor=str(last) if has_more else None)
+            if len(data) == limit and delivery_id != seen[-1][0]:
+                return DeliveryPage(data=data, has_more=True, next_cursor=f"{int(place):x}")
+        has_more = len(seen) == most
+        return DeliveryPage(data=data, has_more=has_more, next_cursor=f"{int(seen[-1][1]):x}" if has_more else None)
 
     async def find(self, tenant: str, delivery_id: str) -> DeliveryRecord:
         """Raises DeliveryNotFound."""
-        found = await self._read(tenant, [_Mark(0, delivery_id)])
+        found = await self._read(tenant, [delivery_id])
         try:
             return found[delivery_id]
         except KeyError:
@@ -127,28 +120,19 @@ class Deliveries:
             delivery_id = await self._post([], [tenant, "", TEST_EVENT, utcformat(now()), endpoint_id])
         return await self.find(tenant, delivery_id.decode())
 
-    async def _marks(self, tenant: str, cursor: str | None) -> tuple[list[_Mark], bool]:
-        """The next ones after the cursor, and whether they are all that there are."""
-        before = _Mark(float(cursor.partition("-")[0]), cursor.partition("-")[2]) if cursor else None
-        key, newest = names.DELIVERIES_PREFIX + tenant, before.at if before else "+inf"
-        with redis_errors():
-            found = await cast(Any, self._redis).zrevrangebyscore(key, newest, "-inf", 0, LOOKED_AT, withscores=True)
-        marks = [_Mark(at, delivery_id.decode()) for delivery_id, at in found]
-        return [mark for mark in marks if before is None or mark < before], len(found) < LOOKED_AT
-
-    async def _read(self, tenant: str, marks: Sequence[_Mark]) -> dict[str, DeliveryRecord]:
+    async def _read(self, tenant: str, delivery_ids: Sequence[str]) -> dict[str, DeliveryRecord]:
         scheduled = ScheduledJobRegistry.key_template.format(QUEUE)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for mark in marks:
-                pipeline.hgetall(Job.key_for(mark.id))
-                pipeline.xrevrange(cast(Any, Result).get_key(mark.id), count=ATTEMPTS_KEPT)
-                pipeline.zscore(scheduled, mark.id)
+            for each in delivery_ids:
+                pipeline.hgetall(Job.key_for(each))
+                pipeline.xrevrange(cast(Any, Result).get_key(each), count=ATTEMPTS_KEPT)
+                pipeline.zscore(scheduled, each)
             with redis_errors():
                 answers = iter(await pipeline.execute())
-        stored = zip(marks, zip(answers, answers, answers, strict=True), strict=True)
+        stored = zip(delivery_ids, zip(answers, answers, answers, strict=True), strict=True)
         return {
-            mark.id: _record(mark.id, *parts)
-            for mark, parts in stored
+            each: _record(each, *parts)
+            for each, parts in stored
             if b"darkroom_delivery" in parts[0] and parts[0].get(b"darkroom_tenant") == tenant.encode()
         }
 

@@ -1,7 +1,10 @@
 -- POST: the outbox. Whoever is to be told of a job's end has a delivery made in the script that ends the job, so that it
 -- is there exactly if the end is. It is a job of rq's own, in the courier's queue.
 local function deliver(tenant, subject, event, at, endpoint, url)
-  local seconds, microseconds = unpack(redis.call('TIME'))
+  local index = outbox.index .. tenant
+  local now = redis.call('TIME')
+  local place = now[1] * 1e6 + now[2]
+  place = math.max(place, (redis.call('ZREVRANGE', index, 0, 0, 'WITHSCORES')[2] or 0) + 1) -- one for each delivery
   local id = 'msg_' .. redis.sha1hex(table.concat({subject, event, at, endpoint}, ' '))
   local delivery = {tenant = tenant, record_id = subject, event = event, at = at, endpoint = endpoint, url = url}
   redis.call('HSET', jobs .. id, 'data', cjson.encode({outbox.task, cjson.null, {delivery}, {}}),
@@ -10,9 +13,8 @@ local function deliver(tenant, subject, event, at, endpoint, url)
     'darkroom_tenant', tenant, 'darkroom_delivery', event)
   redis.call('SADD', outbox.queues, outbox.queue)
   redis.call('RPUSH', outbox.queue, id)
-  local index = outbox.index .. tenant
-  redis.call('ZADD', index, string.format('%d.%06d', seconds, microseconds), id)
-  redis.call('ZREMRANGEBYSCORE', index, '-inf', seconds - outbox.remember)
+  redis.call('ZADD', index, string.format('%.0f', place), id)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', string.format('%.0f', place - outbox.remember * 1e6))
   redis.call('EXPIRE', index, outbox.remember)
   if redis.call('ZCARD', index) > outbox.most then -- a receiver that is dead for days must not fill Redis
     local oldest = redis.call('ZPOPMIN', index)[1]
