@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from fastapi import Request
 from redis.asyncio import Redis
+from starlette import types
 
 from app.contract import names
 from app.contract.errors import KeyInvalid, RedisUnavailable, ScopeMissing
@@ -57,7 +58,7 @@ class Doorkeeper:
         if not await self._asks_for_keys(request):
             return Caller()
         if "sig" in request.query_params and "authorization" not in request.headers:
-            tenant = (await self.links()).check(request.url.path, request.query_params)
+            tenant = (await self.links()).check(path_of(request.scope), request.query_params)
             return Caller(tenant, frozenset({Scope.READ}))
         key = await self._key_of(request)
         return Caller(key.tenant, key.scopes, key)
@@ -77,9 +78,9 @@ class Doorkeeper:
         return self._links
 
     async def _asks_for_keys(self, request: Request) -> bool:
-        if self._settings.auth != "auto":
-            return self._settings.auth == "keys"
-        if self._has_keys or not (is_loopback(self._settings.host) and _came_over_loopback(request)):
+        if self._settings.auth == "open":
+            return False
+        if self._has_keys or not (may_be_open(self._settings) and _came_over_loopback(request)):
             return True
         if time.monotonic() >= self._look_again_at:
             self._has_keys = await self._keys.exist()
@@ -107,7 +108,7 @@ async def require_a_key(settings: Settings) -> None:
 
     Without Redis nobody knows whether there is a key: the API starts, and will ask for one.
     """
-    if settings.auth != "auto" or is_loopback(settings.host):
+    if settings.auth == "keys" or may_be_open(settings):
         return
     try:
         async with connect(settings.redis_address) as redis:
@@ -128,6 +129,17 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def may_be_open(settings: Settings) -> bool:
+    """Whether there are times when nobody needs a key."""
+    return settings.auth == "open" or (settings.auth == "auto" and is_loopback(settings.host))
+
+
+def path_of(scope: types.Scope) -> str:
+    """The path as the routes are written, wherever the application is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _came_over_loopback(request: Request) -> bool:

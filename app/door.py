@@ -4,7 +4,7 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth import Caller, Doorkeeper
+from app.auth import Caller, Doorkeeper, path_of
 from app.contract.errors import Overloaded, RequestRejected, ShareFull
 from app.contract.keys import Pace
 from app.problems import explain
@@ -23,7 +23,7 @@ class Door:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].removeprefix(scope.get("root_path", "")).startswith(GUARDED):
+        if scope["type"] != "http" or not path_of(scope).startswith(GUARDED):
             await self.app(scope, receive, send)
             return
         request, doorkeeper = Request(scope), scope["app"].state.doorkeeper

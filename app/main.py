@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from app import problems
-from app.auth import Doorkeeper
+from app.auth import Doorkeeper, may_be_open
 from app.contract.catalogue import Catalogue
 from app.contract.job_list import JobList
 from app.contract.queues import Queues
@@ -27,7 +27,20 @@ from app.openai.attendance import Attendance
 from app.openapi import describe
 from app.pictures.intake import Intake
 from app.redis_client import connect, job_store
-from app.routes import events, health, images, job_list, jobs, models, openai_images, page, previews, queue, webhooks
+from app.routes import (
+    events,
+    health,
+    images,
+    job,
+    job_list,
+    jobs,
+    models,
+    openai_images,
+    page,
+    previews,
+    queue,
+    webhooks,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -68,12 +81,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, job_list, events, images, models, openai_images, previews, queue):
+    for routes in (job, jobs, job_list, events, images, models, openai_images, previews, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
     for open_routes in (health, page):
         app.include_router(open_routes.router)
-    app.openapi = describe(app, app.state.catalogue, app.state.guard)  # type: ignore[method-assign]
+    app.openapi = describe(  # type: ignore[method-assign]
+        app, app.state.catalogue, app.state.guard, may_be_open=may_be_open(settings)
+    )
     return app
 
 

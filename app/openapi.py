@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 NULL: Schema = {"type": "null"}
 
 
-def describe(app: FastAPI, catalogue: Catalogue, guard: Guard) -> Callable[[], Schema]:
+def describe(app: FastAPI, catalogue: Catalogue, guard: Guard, *, may_be_open: bool) -> Callable[[], Schema]:
     """Returns what answers `/openapi.json`; where models differ, it tells the widest and `/v1/models` the rest."""
     general = app.openapi
 
@@ -25,7 +25,7 @@ def describe(app: FastAPI, catalogue: Catalogue, guard: Guard) -> Callable[[], S
             _narrow(schemas, list(catalogue.models.values()))
             for target in ("Webhook", "EndpointRequest"):
                 schemas[target]["properties"]["url"]["pattern"] = guard.pattern
-            _secure(described)
+            _secure(described, may_be_open)
             for operation in _operations(described):
                 _leave_null_to_bodies(operation)
         assert app.openapi_schema  # noqa: S101 - FastAPI keeps what it has made
@@ -34,13 +34,14 @@ def describe(app: FastAPI, catalogue: Catalogue, guard: Guard) -> Callable[[], S
     return openapi
 
 
-def _secure(described: Schema) -> None:
+def _secure(described: Schema, may_be_open: bool) -> None:
     """Says where an API key is sent; it may be left out as long as the service is open."""
+    nobody: list[Schema] = [{}] if may_be_open else []
     described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "dk_..."}}
     for path, operations in described["paths"].items():
         if path.startswith("/v1/"):
             for operation in operations.values():
-                operation["security"] = [{"key": []}, {}]
+                operation["security"] = [{"key": []}, *nobody]
 
 
 def _operations(described: Schema) -> Iterable[Schema]:

@@ -1,12 +1,18 @@
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+import redis.asyncio
+from fastapi import Request
 from redis import Redis
 
+from app.auth import Caller, Doorkeeper
+from app.contract.errors import KeyInvalid
 from app.contract.keys import Scope
 from app.contract.links import Links
+from app.contract.settings import Settings
 from tests.app.finished import finish
 from tests.app.key_holders import make_key, revoke
 from tests.app.processes import wait_until
@@ -55,6 +61,20 @@ def test_where_others_can_reach_it_the_api_asks_for_a_key_that_does_not_exist_ye
 
     assert_problem(http.get("/v1/models"), 401)
     assert http.get("/livez").status_code == 200
+
+
+def test_a_server_that_listens_elsewhere_than_it_was_told_is_not_open(redis_url: str, tmp_path: Path) -> None:
+    settings = Settings(redis_url=redis_url, state_dir=tmp_path)  # it is to listen on 127.0.0.1
+
+    async def called_at(*address: object) -> Caller:
+        scope = {"type": "http", "path": "/v1/models", "headers": [], "query_string": b"", "server": address}
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+            return await Doorkeeper(client, settings).identify(Request(scope))
+
+    assert asyncio.run(called_at("127.0.0.1", 80)) == Caller()
+    assert asyncio.run(called_at("/run/api.sock", None)) == Caller()
+    with pytest.raises(KeyInvalid):
+        asyncio.run(called_at("10.0.0.5", 80))
 
 
 def test_who_opens_the_api_on_purpose_needs_no_key(http_with: Start, redis_url: str) -> None:

@@ -46,6 +46,8 @@ def test_only_what_tells_of_no_job_is_open(http_with: Start) -> None:
         for method, operation in operations.items():
             status = http.request(method, path.replace("{", "").replace("}", "")).status_code
             assert (status == 401) == path.startswith("/v1/") == ("security" in operation), (method, path)
+            if path.startswith("/v1/"):
+                assert operation["security"] == [{"key": []}]
     assert http.get("/v1/unknown").status_code == 401
 
 
