@@ -1,16 +1,15 @@
-"""How many deliveries stand before one receiver at once: who answers slowly, or never, delays nobody else."""
+"""How many deliveries are under way to one receiver, or of one tenant: who is slow to answer delays nobody else."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-PLACES = 8  # at a receiver's door
-WAIT_S = 1.0  # as many more may wait as will have their turn in so long,
-MOST_PRESENT = 48  # as long as this courier has room for deliveries to others
+WAIT_S = 1.0  # beside those who are inside, as many may wait as will have their turn in so long
 COME_AGAIN_S = (1.0, 300.0)  # at the earliest and at the latest
 MEMORY = 0.8  # of how long the last visits took
+SHORTEST_S = 1e-3
 MOST_DOORS = 10_000
 
 
@@ -18,30 +17,32 @@ class Full(Exception):
     """Raised when too many stand before a door; says when to come again."""
 
     def __init__(self, again_in_s: float) -> None:
-        super().__init__("Too many deliveries to this receiver are under way.")
+        super().__init__("Too many such deliveries are under way.")
         self.again_in_s = again_in_s
 
 
 @dataclass
 class _Door:
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PLACES))
+    places: asyncio.Semaphore
     present: int = 0
     visit_s: float = 0.1  # what a visit takes, of late
     next_free_at: float = 0.0  # for those who were sent away, one after the other
 
 
 class Doors:
-    """Lets so many through to each receiver; lives in one event loop."""
+    """Lets so many through each door at once, and so many stand there in all; lives in one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: int, most_present: int) -> None:
+        self._places = places
+        self._most_present = most_present
         self._doors: dict[str, _Door] = {}
 
     @asynccontextmanager
-    async def visit(self, receiver: str) -> AsyncIterator[None]:
+    async def visit(self, name: str) -> AsyncIterator[None]:
         """Raises Full."""
-        door = self._door(receiver)
-        if door.present >= min(int(PLACES * (1 + WAIT_S / door.visit_s)), MOST_PRESENT):
-            raise Full(_again_in_s(door))
+        door = self._door(name)
+        if door.present >= min(int(self._places * (1 + WAIT_S / door.visit_s)), self._most_present):
+            raise Full(self._again_in_s(door))
         door.present += 1
         try:
             await self._enter(door)
@@ -50,7 +51,8 @@ class Doors:
                 yield
             finally:
                 door.places.release()
-                door.visit_s = MEMORY * door.visit_s + (1 - MEMORY) * (time.monotonic() - began)
+                visit_s = max(time.monotonic() - began, SHORTEST_S)
+                door.visit_s = MEMORY * door.visit_s + (1 - MEMORY) * visit_s
         finally:
             door.present -= 1
 
@@ -59,17 +61,16 @@ class Doors:
             async with asyncio.timeout(WAIT_S):
                 await door.places.acquire()
         except TimeoutError:
-            raise Full(_again_in_s(door)) from None
+            raise Full(self._again_in_s(door)) from None
 
-    def _door(self, receiver: str) -> _Door:
+    def _door(self, name: str) -> _Door:
         if len(self._doors) > MOST_DOORS:
-            self._doors = {name: door for name, door in self._doors.items() if door.present}
-        return self._doors.setdefault(receiver, _Door())
+            self._doors = {each: door for each, door in self._doors.items() if door.present}
+        return self._doors.setdefault(name, _Door(asyncio.Semaphore(self._places)))
 
-
-def _again_in_s(door: _Door) -> float:
-    """When a place will be free, if every visit takes as long as the last ones did."""
-    earliest_s, latest_s = COME_AGAIN_S
-    now = time.monotonic()
-    door.next_free_at = min(max(door.next_free_at, now + earliest_s) + door.visit_s / PLACES, now + latest_s)
-    return door.next_free_at - now
+    def _again_in_s(self, door: _Door) -> float:
+        """When a place will be free, if every visit takes as long as the last ones did."""
+        earliest_s, latest_s = COME_AGAIN_S
+        now = time.monotonic()
+        door.next_free_at = min(max(door.next_free_at, now + earliest_s) + door.visit_s / self._places, now + latest_s)
+        return door.next_free_at - now

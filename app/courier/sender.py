@@ -24,6 +24,8 @@ from app.redis_client import connect, job_store
 
 CONNECT_S = 5.0
 TOTAL_S = 15.0  # of one attempt, with looking the name up and reading the answer
+PLACES = 8  # requests to one receiver at once
+MOST_ALIKE = 48  # deliveries to one receiver, or of one tenant, of the 64 that a courier has in hand
 MOST_ANSWER_BYTES = 65_536
 GONE = 410
 BUSY = (429, 503)  # whose Retry-After counts
@@ -39,13 +41,15 @@ class Sender:
         self._total_s = total_s
         self._store = job_store(redis, settings)
         self._endpoints = Endpoints(redis)
-        self._doors = Doors()
+        self._tenants = Doors(MOST_ALIKE, MOST_ALIKE)
+        self._receivers = Doors(PLACES, MOST_ALIKE)
         self._links: Links | None = None
 
     async def send(self, delivery_id: str, delivery: Delivery) -> Receipt:
         """Raises Undelivered, Full and RedisUnavailable."""
         url = await self._address(delivery)
-        async with self._doors.visit(httpx.URL(url).netloc.decode()):
+        receiver = httpx.URL(url).netloc.decode()
+        async with self._tenants.visit(delivery.tenant), self._receivers.visit(receiver):
             keys = await self._endpoints.keys(delivery.tenant, delivery.endpoint)
             body = body_of(delivery, await self._record(delivery), await self._read_links())
             answer = await self._post(url, body, sign(delivery_id, int(time.time()), body, keys))

@@ -4,7 +4,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.courier import doors
-from app.courier.doors import MOST_PRESENT, PLACES, Doors, Full
+from app.courier.doors import Doors, Full
+
+PLACES, MOST_PRESENT = 8, 48
 
 
 async def visit(doors: Doors, receiver: str, inside: list[str], leave: asyncio.Event) -> None:
@@ -20,7 +22,7 @@ async def settle() -> None:
 
 @pytest.mark.anyio
 async def test_so_many_are_inside_and_those_who_wait_follow() -> None:
-    place, leave = Doors(), asyncio.Event()
+    place, leave = Doors(PLACES, MOST_PRESENT), asyncio.Event()
     inside: list[str] = []
     visits = [asyncio.create_task(visit(place, "a", inside, leave)) for _ in range(MOST_PRESENT)]
     await settle()
@@ -34,7 +36,7 @@ async def test_so_many_are_inside_and_those_who_wait_follow() -> None:
 
 @pytest.mark.anyio
 async def test_one_full_door_leaves_the_others_open() -> None:
-    place, leave = Doors(), asyncio.Event()
+    place, leave = Doors(PLACES, MOST_PRESENT), asyncio.Event()
     inside: list[str] = []
     visits = [asyncio.create_task(visit(place, "a", inside, leave)) for _ in range(MOST_PRESENT)]
     await settle()
@@ -52,7 +54,7 @@ async def test_one_full_door_leaves_the_others_open() -> None:
 @pytest.mark.anyio
 async def test_who_is_sent_away_comes_again_when_a_place_will_be_free() -> None:
     async with AsyncExitStack() as stack:
-        place = Doors()
+        place = Doors(PLACES, MOST_PRESENT)
         for _ in range(PLACES):
             await stack.enter_async_context(place.visit("slow"))
         place._doors["slow"].visit_s = 16.0  # as after some time-outs
@@ -72,7 +74,7 @@ async def test_who_is_sent_away_comes_again_when_a_place_will_be_free() -> None:
 async def test_nobody_waits_long_at_a_door_that_has_turned_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doors, "WAIT_S", 0.15)
     async with AsyncExitStack() as stack:
-        place = Doors()
+        place = Doors(PLACES, MOST_PRESENT)
         for _ in range(PLACES):
             await stack.enter_async_context(place.visit("slow"))
 
@@ -86,7 +88,7 @@ async def test_nobody_waits_long_at_a_door_that_has_turned_slow(monkeypatch: pyt
 @pytest.mark.anyio
 async def test_doors_where_nobody_stands_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doors, "MOST_DOORS", 10)
-    place = Doors()
+    place = Doors(PLACES, MOST_PRESENT)
 
     for n in range(100):
         async with place.visit(f"receiver {n}"):
