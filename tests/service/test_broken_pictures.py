@@ -23,6 +23,7 @@ from app.listener import address_of, listen
 from tests import broken_pictures, picture_files
 from tests.app.pictures.test_inspection import MUTATIONS, mutated
 from tests.broken_pictures import Fate, Sent
+from tests.service.conftest import Service
 from worker import inputs
 from worker.decoding import Decoder
 
@@ -103,6 +104,22 @@ def test_every_broken_picture_is_refused_or_right_and_costs_little(api: Api, red
     [decoder] = [each for each in psutil.Process().children() if "program.py" in " ".join(each.cmdline())]
     assert most_memory(api.pid) < MOST_BYTES
     assert most_memory(decoder.pid) < MOST_BYTES
+
+
+def test_a_picture_that_only_the_decoder_finds_broken_fails_its_job_by_its_field(service: Service) -> None:
+    sound, broken = picture_files.encoded(picture_files.scene()), broken_pictures.undecodable()
+    body = json.dumps({"prompt": "a cat", "num_inference_steps": 2})
+
+    jobs = [
+        service.ended(service.http.post("/v1/jobs", files=[("request", (None, body)), *files]).json()["id"])
+        for files in ([("image", broken)], [("image", sound), ("mask", broken)], [("image", sound), ("mask", sound)])
+    ]
+
+    assert [job["error"] and (job["error"]["code"], job["error"]["message"]) for job in jobs] == [
+        ("invalid_image", "image: The picture cannot be decoded."),
+        ("invalid_image", "mask: The picture cannot be decoded."),
+        None,
+    ]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
