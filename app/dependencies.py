@@ -17,6 +17,8 @@ from app.contract.keys import Scope
 from app.contract.links import Links
 from app.contract.queues import Queues
 from app.contract.storage import Storage
+from app.courier.deliveries import Deliveries
+from app.courier.endpoints import Endpoints
 from app.courier.guard import Guard
 from app.events import Events
 from app.forecast import Forecasts
@@ -72,6 +74,16 @@ async def _storage(request: Request) -> Storage:
     return storage
 
 
+async def _endpoints(request: Request) -> Endpoints:
+    endpoints: Endpoints = request.app.state.endpoints
+    return endpoints
+
+
+async def _deliveries(request: Request) -> Deliveries:
+    deliveries: Deliveries = request.app.state.deliveries
+    return deliveries
+
+
 async def _guard(request: Request) -> Guard:
     guard: Guard = request.app.state.guard
     return guard
@@ -122,6 +134,8 @@ TheAnswers = Annotated[Answers, Depends(_answers)]
 TheSubmission = Annotated[Submission, Depends(_submission)]
 TheEvents = Annotated[Events, Depends(_events)]
 TheStorage = Annotated[Storage, Depends(_storage)]
+TheEndpoints = Annotated[Endpoints, Depends(_endpoints)]
+TheDeliveries = Annotated[Deliveries, Depends(_deliveries)]
 TheGuard = Annotated[Guard, Depends(_guard)]
 TheTraffic = Annotated[Traffic, Depends(_traffic)]
 TheTenant = Annotated[str, Depends(_tenant)]

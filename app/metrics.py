@@ -33,11 +33,14 @@ class Traffic:
 
 
 class Fleet(Collector):
-    """The workers and the jobs as Redis tells of them at one moment."""
+    """The workers, the jobs and the webhooks as Redis tells of them at one moment."""
 
-    def __init__(self, announcements: list[Announcement], counts: Mapping[str, QueueCounts]) -> None:
+    def __init__(
+        self, announcements: list[Announcement], counts: Mapping[str, QueueCounts], deliveries: Mapping[str, int]
+    ) -> None:
         self._announcements = announcements
         self._counts = counts
+        self._deliveries = deliveries
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("darkroom_workers", "Workers alive.", value=len(self._announcements))
@@ -48,6 +51,12 @@ class Fleet(Collector):
             for status, number in counts:
                 jobs.add_metric([model, status], number)
         yield jobs
+        webhooks = GaugeMetricFamily(
+            "darkroom_webhook_deliveries", "Webhooks that wait, and that were given up.", labels=["status"]
+        )
+        for status, number in self._deliveries.items():
+            webhooks.add_metric([status], number)
+        yield webhooks
 
     def _worker_metrics(self) -> Iterator[Metric]:
         running = GaugeMetricFamily("darkroom_worker_running_jobs", "Jobs in development.", labels=["worker"])

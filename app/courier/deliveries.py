@@ -1,5 +1,6 @@
 """What became of a tenant's webhooks: rq's records of them, read as what the API calls deliveries."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -8,8 +9,15 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 from redis.asyncio import Redis
+from rq import Queue
 from rq.job import Job, JobStatus
-from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, ScheduledJobRegistry
+from rq.registry import (
+    CanceledJobRegistry,
+    FailedJobRegistry,
+    FinishedJobRegistry,
+    ScheduledJobRegistry,
+    StartedJobRegistry,
+)
 from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
@@ -98,6 +106,17 @@ class Deliveries:
                 return DeliveryPage(data=data, has_more=True, next_cursor=f"{int(place):x}")
         has_more = len(seen) == most
         return DeliveryPage(data=data, has_more=has_more, next_cursor=f"{int(seen[-1][1]):x}" if has_more else None)
+
+    async def counts(self) -> dict[str, int]:
+        """How many of all tenants wait, and how many were given up."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.llen(Queue.redis_queue_namespace_prefix + QUEUE)
+            pipeline.zcard(StartedJobRegistry.key_template.format(QUEUE))
+            pipeline.zcard(ScheduledJobRegistry.key_template.format(QUEUE))
+            pipeline.zcount(FailedJobRegistry.key_template.format(QUEUE), time.time(), "+inf")
+            with redis_errors():
+                *pending, failed = await pipeline.execute()
+        return {"pending": sum(pending), "failed": failed}
 
     async def find(self, tenant: str, delivery_id: str) -> DeliveryRecord:
         """Raises DeliveryNotFound."""

@@ -3,7 +3,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel
 
 from app.contract.errors import RedisUnavailable
-from app.dependencies import TheCatalogue, TheQueues, TheTraffic
+from app.dependencies import TheCatalogue, TheDeliveries, TheQueues, TheTraffic
 from app.metrics import Fleet, render
 from app.problems import RESPONSES
 
@@ -32,9 +32,12 @@ async def readyz(queues: TheQueues) -> Ready:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(queues: TheQueues, catalogue: TheCatalogue, traffic: TheTraffic) -> Response:
+async def metrics(
+    queues: TheQueues, deliveries: TheDeliveries, catalogue: TheCatalogue, traffic: TheTraffic
+) -> Response:
     try:
-        fleet = Fleet(await queues.announcements(), await queues.counts(list(catalogue.models)))
+        counts = await queues.counts(list(catalogue.models))
+        fleet = Fleet(await queues.announcements(), counts, await deliveries.counts())
     except RedisUnavailable:
         fleet = None
     return Response(render(traffic, fleet), media_type=CONTENT_TYPE_PLAIN_0_0_4)

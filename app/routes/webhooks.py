@@ -1,14 +1,14 @@
 from typing import Annotated, Literal, get_args
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.contract.errors import InvalidField
 from app.contract.generation import WebhookEvent
-from app.courier.deliveries import CURSOR, Deliveries, DeliveryPage, DeliveryRecord, DeliveryStatus
-from app.courier.endpoints import Endpoint, Endpoints, EndpointWithSecret, Secret
+from app.courier.deliveries import CURSOR, DeliveryPage, DeliveryRecord, DeliveryStatus
+from app.courier.endpoints import Endpoint, EndpointWithSecret, Secret
 from app.courier.guard import EgressRefused
-from app.dependencies import TheGuard, TheTenant, require_json
+from app.dependencies import TheDeliveries, TheEndpoints, TheGuard, TheTenant, require_json
 from app.problems import RESPONSES
 
 router = APIRouter(prefix="/v1", tags=["webhooks"], responses=RESPONSES)
@@ -31,20 +31,6 @@ class EndpointRequest(BaseModel):
 class EndpointList(BaseModel):
     object: Literal["list"] = "list"
     data: list[Endpoint]
-
-
-async def _endpoints(request: Request) -> Endpoints:
-    endpoints: Endpoints = request.app.state.endpoints
-    return endpoints
-
-
-async def _deliveries(request: Request) -> Deliveries:
-    deliveries: Deliveries = request.app.state.deliveries
-    return deliveries
-
-
-TheEndpoints = Annotated[Endpoints, Depends(_endpoints)]
-TheDeliveries = Annotated[Deliveries, Depends(_deliveries)]
 
 
 @router.post("/webhook_endpoints", status_code=201, dependencies=[Depends(require_json)])

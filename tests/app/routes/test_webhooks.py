@@ -196,6 +196,20 @@ def test_deliveries_are_listed_by_their_status(
     assert http.get("/v1/webhook_deliveries", params={"status": "delivered"}).json()["data"] == []
 
 
+def test_metrics_tell_how_many_webhooks_wait_and_how_many_were_given_up(
+    http: httpx.Client, delivered: Callable[..., dict[str, Any]], courier: Hand
+) -> None:
+    for _ in range(3):
+        delivered()
+    assert courier.fail(courier.claim()[0])
+    courier.claim()
+
+    told = http.get("/metrics").text
+
+    assert 'darkroom_webhook_deliveries{status="pending"} 2.0' in told
+    assert 'darkroom_webhook_deliveries{status="failed"} 1.0' in told
+
+
 @pytest.mark.parametrize("query", [{"cursor": "x"}, {"limit": 0}, {"limit": 101}, {"status": "lost"}])
 def test_a_list_that_cannot_be_had_is_refused(http: httpx.Client, query: dict[str, Any]) -> None:
     assert http.get("/v1/webhook_deliveries", params=query).status_code == 422
