@@ -1,16 +1,19 @@
 """Pictures by their address, from a small server of our own; the guard has tests of its own."""
 
+import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 
+import httpx
 import pytest
 
 from app.courier.guard import Guard
 from app.pictures import address
 from app.pictures.anatomy import PictureRefused
 from app.pictures.inspection import PictureLimits, inspect
+from tests.app.test_problems import assert_problem
 from tests.picture_files import encoded, scene
 
 pytestmark = pytest.mark.anyio
@@ -93,3 +96,18 @@ async def test_a_private_address_is_refused(private: str, limits: PictureLimits)
 async def test_what_is_no_address_is_refused(wrong: str, limits: PictureLimits) -> None:
     with pytest.raises(PictureRefused):
         await address.fetch(wrong, Guard(), limits)
+
+
+def test_a_job_may_name_its_picture_by_the_address_where_a_setting_allows_it(
+    http_with: Callable[..., httpx.Client], url: str, server: ThreadingHTTPServer
+) -> None:
+    allowed = {"egress_allow": "127.0.0.0/8", "egress_ports": str(server.server_port)}
+    asked = {"prompt": "a cat", "image": f"{url}/cat.png"}
+
+    taken = http_with(picture_urls=True, **allowed).post("/v1/jobs", json=asked)
+    refused = [http_with(**allowed), http_with(picture_urls=True)]
+
+    assert taken.status_code == 202, taken.text
+    assert taken.json()["request"]["image"][0]["sha256"] == hashlib.sha256(PNG).hexdigest()
+    for http in refused:
+        assert assert_problem(http.post("/v1/jobs", json=asked), 422)["error"]["param"] == "image"
