@@ -34,6 +34,7 @@ from app.routes import (
     job,
     job_list,
     jobs,
+    metrics,
     models,
     openai_images,
     page,
@@ -84,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     for routes in (job, jobs, job_list, events, images, models, openai_images, previews, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
-    for open_routes in (health, page):
+    for open_routes in (health, page, *([metrics] if settings.metrics else [])):
         app.include_router(open_routes.router)
     app.openapi = describe(  # type: ignore[method-assign]
         app, app.state.catalogue, app.state.guard, may_be_open=may_be_open(settings)

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
         default="auto",
         description="auto: API keys are asked for once there is one, or where others can reach the API.",
     )
+    metrics: bool = Field(default=True, description="Whether /metrics answers: to everyone, and of no tenant.")
     signing_secret: str | None = Field(
         default=None,
         min_length=32,

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 
 import httpx
 from redis import Redis
@@ -71,6 +72,13 @@ def test_every_answer_has_a_request_id_and_a_callers_own_is_kept(http: httpx.Cli
     assert own.headers["x-request-id"] == "abc-123.x"
     assert re.fullmatch("[0-9a-f]{32}", odd.headers["x-request-id"])
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
+
+
+def test_metrics_can_be_kept_from_the_network(http_with: Callable[..., httpx.Client]) -> None:
+    http = http_with(metrics=False)
+
+    assert http.get("/metrics").status_code == 404
+    assert http.get("/livez").status_code == 200
 
 
 def test_the_api_describes_itself(http: httpx.Client) -> None:
