@@ -11,9 +11,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import Traffic
-from app.problems import BodyTooLarge, problem
+from app.problems import BodyTooLarge, TooManyBodies, problem
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SMALL_BODY_BYTES = 100_000
 logger = logging.getLogger(__name__)
 
 
@@ -60,12 +61,15 @@ class Envelope:
 class BodyLimit:
     """Refuses a body that is larger than it may be, by its announced length or as it arrives.
 
-    FastAPI's own `max_body_size` answers an announced length in plain text, whatever the error handlers say.
+    A body is held until its request is answered; a large one is also refused when too much is held already. FastAPI's
+    own `max_body_size` answers an announced length in plain text, whatever the error handlers say.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, max_held_bytes: int) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.max_held_bytes = max_held_bytes
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,8 +85,14 @@ class BodyLimit:
                 raise BodyTooLarge(self.max_bytes)
             message = await receive()
             received += len(message.get("body", b""))
+            self._held_bytes += len(message.get("body", b""))
             if received > self.max_bytes:
                 raise BodyTooLarge(self.max_bytes)
+            if received > SMALL_BODY_BYTES and self._held_bytes > self.max_held_bytes:
+                raise TooManyBodies
             return message
 
-        await self.app(scope, receive_limited, send)
+        try:
+            await self.app(scope, receive_limited, send)
+        finally:
+            self._held_bytes -= received

@@ -164,3 +164,10 @@ class BodyTooLarge(HTTPException):
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(413, f"The body is larger than {max_bytes} bytes.")
+
+
+class TooManyBodies(HTTPException):
+    """Raised when the bodies that are held already leave no room for a large one."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "Too many large bodies are under way.", headers={"Retry-After": "2"})

@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         le=1_000_000_000,
         description="A larger request body is refused; it is held whole.",
     )
+    max_held_bytes: int = Field(
+        default=200_000_000,
+        ge=1_000,
+        description="Of all bodies at once in one API process; a large one more gets a 503.",
+    )
     max_picture_bytes: int = Field(
         default=10_000_000, ge=1_000, description="Of a picture that comes with a request; base64 makes a third more."
     )
