@@ -1,6 +1,4 @@
-import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +13,8 @@ from app.contract.events import EventType
 from app.contract.storage import Storage
 from tests.app.processes import wait_until
 from tests.app.test_problems import assert_problem
+from tests.app.told import Told, told
 from tests.worker.queue.hand import Hand
-
-Told = dict[str, Any]
 
 
 @pytest.fixture
@@ -27,18 +24,6 @@ def hand(redis: Redis) -> Hand:
 
 def submit(http: httpx.Client, **body: Any) -> dict[str, Any]:
     return cast(dict[str, Any], http.post("/v1/jobs", json={"prompt": "a cat", **body}).json())
-
-
-def told(lines: Iterator[str]) -> Iterator[Told]:
-    """Reads server-sent events as the specification has them; comments are left out."""
-    event: Told = {}
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if line and name:
-            event[name] = json.loads(value) if name == "data" else value
-        elif "event" in event:
-            yield event
-            event = {}
 
 
 def listen(http: httpx.Client, path: str, **headers: str) -> list[Told]:
