@@ -74,7 +74,11 @@ def list_(state_dir: StateDir = None) -> None:
 @commands.command()
 def revoke(key_id: str, state_dir: StateDir = None) -> None:
     """Ends an API key, by its id; the API refuses it within seconds."""
-    if not _with_keys(lambda keys: keys.revoke(key_id), state_dir):
+    from app.contract.errors import KeyInvalid
+
+    try:
+        _with_keys(lambda keys: keys.revoke(key_id), state_dir)
+    except KeyInvalid:
         fail(f"There is no key {key_id}: `darkroom keys list` shows the ids.")
     typer.echo(f"Key {key_id} is revoked.")
 

@@ -57,6 +57,9 @@ class KeyInvalid(RequestRejected):
     status = 401
     code = "invalid_api_key"
 
+    def __init__(self, message: str = "This API key is unknown, revoked or expired.") -> None:
+        super().__init__(message)
+
 
 class ScopeMissing(RequestRejected):
     """Raised when the API key is not for what was asked."""

@@ -8,6 +8,8 @@ import secrets
 import string
 import zlib
 
+from app.contract.errors import KeyInvalid
+
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_LENGTH = 12
 SECRET_LENGTH = 43  # 32 bytes
@@ -27,10 +29,12 @@ def draw_key(key_id: str) -> str:
     return unchecked + _checksum(unchecked)
 
 
-def id_of(key: str) -> str | None:
-    """The id that a key names, if it is written as a key is."""
+def id_of(key: str) -> str:
+    """The id that a key names; raises KeyInvalid if it is not written as a key is."""
     found = FORM.fullmatch(key)
-    return found["id"] if found and found["checksum"] == _checksum(found["unchecked"]) else None
+    if not found or found["checksum"] != _checksum(found["unchecked"]):
+        raise KeyInvalid
+    return found["id"]
 
 
 def _checksum(text: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from redis.asyncio import Redis
 
 from app.contract import key_text, names
+from app.contract.errors import KeyInvalid, RedisUnavailable
 from app.contract.limits import Limits
 from app.contract.redis_errors import redis_errors
 
@@ -116,41 +118,39 @@ class KeyStore:
         with redis_errors():
             ids = await cast(Any, self._redis.smembers(names.KEYS))
         found = [await self.find(each.decode()) for each in ids]
-        return sorted((key for key in found if key), key=lambda key: key.created_at)
+        return sorted(found, key=lambda key: key.created_at)
 
-    async def find(self, key_id: str) -> Key | None:
+    async def find(self, key_id: str) -> Key:
+        """Raises KeyInvalid."""
         with redis_errors():
             fields = await cast(Any, self._redis.hgetall(names.key_record(key_id)))
         if not fields:
-            return None
+            raise KeyInvalid
         moments = {
             name: fields[name.encode()].decode() for name in ("revoked_at", "used_at") if name.encode() in fields
         }
         return Key.model_validate({**Key.model_validate_json(fields[b"about"]).model_dump(), **moments})
 
-    async def authenticate(self, text: str) -> Key | None:
-        """The key that this text is, if it is one that is in force; its use is remembered to the minute."""
-        key_id = key_text.id_of(text)
-        key = await self.find(key_id) if key_id else None
-        if not key or not key.is_hash_of(text) or not key.is_in_force:
-            return None
+    async def authenticate(self, text: str) -> Key:
+        """The key that this text is; its use is remembered to the minute. Raises KeyInvalid."""
+        key = await self.find(key_text.id_of(text))
+        if not (key.is_hash_of(text) and key.is_in_force):
+            raise KeyInvalid
         now = datetime.now(UTC)
         if not key.used_at or now - key.used_at > USED_AGAIN:
-            with redis_errors():
+            with suppress(RedisUnavailable), redis_errors():  # a Redis that takes no writes now can still be read
                 await cast(Any, self._redis.hset(names.key_record(key.id), "used_at", now.isoformat()))
         return key
 
-    async def revoke(self, key_id: str) -> bool:
-        """Ends the key; false if there is none with this id."""
-        if not await self.find(key_id):
-            return False
+    async def revoke(self, key_id: str) -> None:
+        """Raises KeyInvalid."""
+        await self.find(key_id)
         now = datetime.now(UTC)
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hsetnx(names.key_record(key_id), "revoked_at", now.isoformat())
             pipeline.delete(names.live_jobs_key(key_id), names.rate_key(key_id))
             with redis_errors():
                 await pipeline.execute()
-        return True
 
     async def count_request(self, key_id: str, requests_per_minute: int) -> Pace:
         """Lets one request pass, if the key's rate allows it now."""

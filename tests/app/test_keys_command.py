@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
-from click.testing import Result
 from redis import Redis
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from app.contract.key_text import id_of
-from app.contract.keys import Key, KeyStore
+from app.contract.keys import Key, KeyStore, Scope
 from app.contract.settings import Settings
 from app.keys_command import commands
 from tests.app.test_cli import darkroom
@@ -25,8 +24,8 @@ def keys(redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Key
     return lambda *words: CliRunner().invoke(commands, words)
 
 
-def known(redis_url: str, text: str) -> Key | None:
-    async def authenticate() -> Key | None:
+def known(redis_url: str, text: str) -> Key:
+    async def authenticate() -> Key:
         async with redis.asyncio.Redis.from_url(redis_url) as client:
             return await KeyStore(client).authenticate(text)
 
@@ -40,8 +39,7 @@ def test_a_new_key_is_all_that_is_written_to_the_standard_output(keys: Keys, red
 
     key = known(redis_url, made.stdout.strip())
     assert made.exit_code == 0
-    assert key
-    assert (key.name, key.tenant, key.scopes, f"{key.expires_at:%Y %z}") == ("mine", "me", {"read"}, "2999 +0000")
+    assert (key.name, key.tenant, key.scopes, f"{key.expires_at:%Y %z}") == ("mine", "me", {Scope.READ}, "2999 +0000")
     assert [bound for _, bound in key.limits] == [60, 8, 4, 1_000_000]
     assert made.stdout.strip() not in made.stderr
 
@@ -49,8 +47,7 @@ def test_a_new_key_is_all_that_is_written_to_the_standard_output(keys: Keys, red
 def test_a_key_may_read_and_submit_unless_it_is_told_otherwise(keys: Keys, redis_url: str) -> None:
     key = known(redis_url, keys("create", "--name", "mine").stdout.strip())
 
-    assert key
-    assert key.scopes == {"read", "submit"}
+    assert key.scopes == {Scope.READ, Scope.SUBMIT}
     assert not any(bound for _, bound in key.limits)
 
 
