@@ -39,7 +39,12 @@ def test_a_new_key_is_all_that_is_written_to_the_standard_output(keys: Keys, red
 
     key = known(redis_url, made.stdout.strip())
     assert made.exit_code == 0
-    assert (key.name, key.tenant, key.scopes, f"{key.expires_at:%Y %z}") == ("mine", "me", {Scope.READ}, "2999 +0000")
+    assert (key.name, key.tenant, key.scopes, f"{key.expires_at:%Y %z}") == (
+        "mine",
+        "me",
+        frozenset({Scope.READ}),
+        "2999 +0000",
+    )
     assert [bound for _, bound in key.limits] == [60, 8, 4, 1_000_000]
     assert made.stdout.strip() not in made.stderr
 

@@ -28,7 +28,12 @@ async def test_a_key_opens_with_its_text_and_no_other(keys: KeyStore) -> None:
 
     found = await keys.authenticate(text)
 
-    assert (found.id, found.tenant, found.scopes, found.limits.max_jobs) == (key.id, key.tenant, {Scope.READ}, 3)
+    assert (found.id, found.tenant, found.scopes, found.limits.max_jobs) == (
+        key.id,
+        key.tenant,
+        frozenset({Scope.READ}),
+        3,
+    )
     assert await keys.authenticate(other) != found
     for wrong in ("dk_", f"dk_{key.id}_{other[16:]}", draw_key(key.id), draw_key(draw_id())):
         with pytest.raises(KeyInvalid):
