@@ -1,13 +1,9 @@
 import json
-import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,95 +14,19 @@ from rq.job import Job
 from standardwebhooks import Webhook as Verifier
 
 from app.contract import names
-from app.contract.generation import Webhook
-from app.contract.job import JobStatus
 from app.contract.outbox import DEAD_KEPT_S, QUEUE
 from app.contract.settings import Settings
 from app.courier.sender import sending
 from app.courier.signing import new_secret
-from tests.redis_server import RedisServer
+from tests.worker.couriers import ROOT, StartCourier, only_delivery
 from tests.worker.queue.eventually import eventually
 from tests.worker.queue.front import Front
 from tests.worker.queue.hand import Hand
-from tests.worker.receiver import CLOSE, HANG, Receiver, receiving
+from tests.worker.receiver import CLOSE, HANG, receiving
 from worker.courier import Courier
-from worker.queue import QueueWorker
+from worker.queue import TryAgain
 
-ROOT = Path(__file__).parents[2]
-PROGRAM = ROOT / "tests" / "worker" / "queue" / "worker_process.py"
-SOON_S = (0.05,) * 7
 SCHEDULED = f"rq:scheduled:{QUEUE}"
-
-StartCourier = Callable[..., None]
-
-
-def egress(*receivers: Receiver) -> dict[str, str]:
-    return {"egress_allow": "127.0.0.0/8", "egress_ports": ",".join(str(each.port) for each in receivers)}
-
-
-@contextmanager
-def couriers(redis_url: str) -> Iterator[StartCourier]:
-    """Starts couriers in threads that may call the receivers, and stops them in the end."""
-    with ExitStack() as stack:
-
-        def start(*receivers: Receiver, delays_s: tuple[float, ...] = SOON_S, total_s: float = 5, **more: str) -> None:
-            settings = Settings.model_validate({"redis_url": redis_url, **egress(*receivers), **more})
-            portal = stack.enter_context(start_blocking_portal())
-            sender = stack.enter_context(portal.wrap_async_context_manager(sending(settings, total_s)))
-            connection = stack.enter_context(Redis.from_url(redis_url, socket_timeout=5))
-            options: dict[str, Any] = {"capacity": 64, "lease_s": 0.6, "grace_s": 0.0}
-            deliver = Courier(portal, sender, delays_s).deliver
-            worker = QueueWorker([names.DELIVERIES], connection=connection, develop=deliver, **options)
-            thread = threading.Thread(target=worker.work)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(worker.request_stop)
-
-        yield start
-
-
-@pytest.fixture
-def start_courier(redis_url: str) -> Iterator[StartCourier]:
-    with couriers(redis_url) as start:
-        yield start
-
-
-@pytest.fixture
-def start_process(redis_url: str) -> Iterator[Callable[[Receiver], "subprocess.Popen[bytes]"]]:
-    with ExitStack() as stack:
-
-        def start(receiver: Receiver) -> "subprocess.Popen[bytes]":
-            settings = {"redis_url": redis_url, "lease_s": "0.6", **egress(receiver)}
-            environment = {f"DARKROOM_{name.upper()}": value for name, value in settings.items()}
-            command = [sys.executable, "-m", "worker.courier"]
-            process = stack.enter_context(subprocess.Popen(command, env={**os.environ, **environment}, cwd=ROOT))
-            stack.callback(process.kill)
-            return process
-
-        yield start
-
-
-@pytest.fixture
-def end_job(front: Front, redis: Redis) -> Callable[..., str]:
-    """Has a job with a webhook succeed; returns its record's id."""
-    hand = Hand(redis, "darkroom-hand", ["mini"])
-
-    def end(url: str, **changes: Any) -> str:
-        record_id = front.admit(webhook=Webhook(url=url), **changes)
-        assert hand.finish(hand.claim()[0])
-        return record_id
-
-    return end
-
-
-@pytest.fixture
-def front(redis_url: str) -> Front:
-    return Front(redis_url)
-
-
-def only_delivery(redis: Redis) -> Job:
-    [delivery_id] = cast(list[bytes], redis.zrange(names.DELIVERIES_PREFIX + "open", 0, -1))
-    return Job.fetch(delivery_id.decode(), connection=redis, serializer="json")
 
 
 def reasons(delivery: Job) -> list[str | None]:
@@ -253,58 +173,33 @@ def test_of_an_erased_job_only_its_end_is_told(
         assert json.loads(receiver.heard[0].body)["data"] == {"id": record_id, "status": "succeeded"}
 
 
-def test_a_courier_killed_in_the_middle_of_a_request_loses_nothing(
-    start_process: Callable[[Receiver], "subprocess.Popen[bytes]"], end_job: Callable[..., str], redis: Redis
+def test_a_fault_of_ours_costs_a_receiver_none_of_its_other_attempts(
+    start_courier: StartCourier, end_job: Callable[..., str], redis: Redis
 ) -> None:
-    with receiving(HANG, 200) as receiver:
-        first = start_process(receiver)
-        end_job(receiver.url)
+    with receiving() as receiver, receiving() as other:
+        key = names.endpoint_key("open", add_endpoint(redis, receiver.url))
+        redis.hset(key, "events", '["job.succeeded"')  # no JSON
+        start_courier(receiver, other)
+        end_job(other.url)
+        eventually(lambda: redis.zcard(SCHEDULED))
+
+        redis.hset(key, "events", '["job.succeeded"]')
         eventually(lambda: receiver.heard)
 
-        first.kill()
-        second = start_process(receiver)
-        eventually(lambda: only_delivery(redis).get_status() == "finished")
 
-        assert [heard.headers["webhook-id"] for heard in receiver.heard] == [only_delivery(redis).id] * 2
-        assert receiver.heard[0].body == receiver.heard[1].body
-        second.terminate()
-        assert second.wait(15) == 0
-    assert redis.keys("rq:wip*") == redis.keys("rq:execution*") == []
+def test_while_redis_is_away_no_attempt_is_counted(end_job: Callable[..., str], redis: Redis) -> None:
+    end_job("https://receiver.example/")
+    [claim] = Hand(redis, "darkroom-courier", [names.DELIVERIES]).claim()
+    nowhere = Settings(redis_url="unix:///nowhere/redis.sock")
 
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(sending(nowhere)) as sender,
+        pytest.raises(TryAgain) as wish,
+    ):
+        Courier(portal, sender).deliver(claim)
 
-def test_when_all_is_killed_right_after_a_job_has_ended_its_end_is_told_once(own_redis: RedisServer) -> None:
-    front = Front(own_redis.url)
-    command = [sys.executable, str(PROGRAM), own_redis.url, json.dumps({"lease_s": 0.6})]
-    with receiving() as receiver, subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as worker:
-        record_id = front.admit(webhook=Webhook(url=receiver.url), num_inference_steps=1)
-        front.wait_for(record_id, JobStatus.SUCCEEDED)
-
-        worker.kill()
-        own_redis.kill()
-        own_redis.start()
-        with couriers(own_redis.url) as start_courier:
-            start_courier(receiver)
-            eventually(lambda: receiver.heard)
-
-        assert [json.loads(heard.body)["data"]["id"] for heard in receiver.heard] == [record_id]
-
-
-def test_a_stopping_courier_gives_back_what_it_could_not_deliver(
-    start_process: Callable[[Receiver], "subprocess.Popen[bytes]"], end_job: Callable[..., str], redis: Redis
-) -> None:
-    with receiving(HANG) as receiver:
-        courier = start_process(receiver)
-        end_job(receiver.url)
-        eventually(lambda: receiver.heard)
-
-        courier.terminate()
-        time.sleep(1.3)  # a second signal within less is taken for the same wish
-        courier.terminate()
-
-        assert courier.wait(15) == 0
-    delivery = only_delivery(redis)
-    assert delivery.get_status() == "queued"
-    assert redis.hget(delivery.key, "darkroom_attempt") == b"0"
+    assert not wish.value.counts
 
 
 def test_the_courier_needs_neither_torch_nor_the_web_framework() -> None:

@@ -15,6 +15,7 @@ from app.contract import names
 from tests.worker.queue.eventually import eventually
 from tests.worker.queue.front import Front
 from tests.worker.queue.studio import StartWorker
+from worker.queue.functions import FUNCTIONS
 
 MINI = names.queue_name("mini")
 WORKER = "darkroom-twin"
@@ -47,6 +48,7 @@ def twin(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("darkroom_twin")
     monkeypatch.setattr(module, "develop", lambda generation: make(generation["metadata"]["behaviour"]), raising=False)
     monkeypatch.setitem(sys.modules, "darkroom_twin", module)
+    monkeypatch.setitem(FUNCTIONS, "darkroom_twin.develop", FUNCTIONS[names.JOB_FUNCTION])
     monkeypatch.setattr(names, "JOB_FUNCTION", "darkroom_twin.develop")
     monkeypatch.setattr(SimpleWorker, "_install_signal_handlers", lambda _: None)
 
