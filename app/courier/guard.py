@@ -64,7 +64,7 @@ class Guard:
         """
         parsed = self._parse(url)
         try:
-            literal = socket.getaddrinfo(parsed.host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+            literal = socket.getaddrinfo(_host(parsed), None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         except OSError:
             return  # a name
         self._judge(parsed, _addresses(literal))
@@ -76,7 +76,7 @@ class Guard:
         """
         self.check(str(url))
         try:
-            addresses = await self._resolve(url.host)
+            addresses = await self._resolve(_host(url))
         except OSError as error:
             raise httpx.ConnectError("The host's name cannot be looked up.") from error
         if not addresses:
@@ -138,14 +138,18 @@ def _trusted() -> ssl.SSLContext:
     return context
 
 
+def _host(url: httpx.URL) -> str:
+    """As it was written: httpx's own `host` is decoded, and would be encoded again by another standard."""
+    return url.raw_host.decode()
+
+
 def _pinned(request: httpx.Request, address: Address) -> httpx.Request:
-    name = request.url.raw_host.decode().removesuffix(".")
     return httpx.Request(
         request.method,
         request.url.copy_with(host=str(address)),
         headers=request.headers,  # with the name's Host
         stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": name},
+        extensions={**request.extensions, "sni_hostname": _host(request.url).removesuffix(".")},
     )
 
 

@@ -174,6 +174,17 @@ async def test_the_certificate_is_asked_for_by_the_name() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_name_beyond_ascii_is_looked_up_as_it_is_written() -> None:
+    async with listening() as listener:
+        names = Names(["127.0.0.1"])
+
+        await call(Guard(LOOPBACK, [listener.port], names), f"http://xn--strae-oqa.example:{listener.port}/")
+
+    assert names.asked == ["xn--strae-oqa.example"]  # and not, as by the older standard, strasse.example
+    assert b"host: xn--strae-oqa.example" in listener.heard[0].lower()
+
+
+@pytest.mark.anyio
 async def test_a_dead_address_is_passed_over_for_the_next_one() -> None:
     async with listening("127.0.0.2") as listener:
         guard = Guard(LOOPBACK, [listener.port], Names(["127.0.0.1", "127.0.0.2"]))
