@@ -12,8 +12,13 @@ from app.contract.errors import ShareFull
 from app.contract.generation import Generation
 
 Bound = Annotated[int, Field(ge=1, le=10**15)]  # exact as a number of Lua's
-MINUTE_S = 60
 DAY_S = 86_400
+UNITS = {  # and the seconds in which so many may be used
+    "requests_per_minute": "w=60",
+    "max_jobs": 'qu="jobs"',
+    "max_queued": 'qu="jobs"',
+    "pixels_per_day": f'qu="pixels";w={DAY_S}',
+}
 ADMITTED = {"max_jobs", "max_queued", "pixels_per_day"}
 
 
@@ -34,13 +39,7 @@ class Limits(BaseModel):
     @property
     def policy(self) -> str:
         """The value of the header `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
-        policies = {
-            f'"requests_per_minute";q={self.requests_per_minute};w={MINUTE_S}': self.requests_per_minute,
-            f'"max_jobs";q={self.max_jobs};qu="jobs"': self.max_jobs,
-            f'"max_queued";q={self.max_queued};qu="jobs"': self.max_queued,
-            f'"pixels_per_day";q={self.pixels_per_day};qu="pixels";w={DAY_S}': self.pixels_per_day,
-        }
-        return ", ".join(policy for policy, bound in policies.items() if bound)
+        return ", ".join(f'"{name}";q={bound};{UNITS[name]}' for name, bound in self if bound)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 from rq.job import JobStatus
 
+from app.contract import names
 from app.contract.limits import Limits
 from tests.app.finished import fetch
 from tests.app.key_holders import make_key
@@ -117,7 +118,7 @@ def test_no_log_and_no_answer_holds_an_api_key(
     answers = [http.post("/v1/jobs", json=CAT, headers=header)]
     answers += [http.get(path, headers=header) for path in ("/v1/models", "/v1/nothing", "/metrics", "/v1/jobs/none")]
     answers += [http.get("/v1/models", headers={"authorization": header["authorization"] + "x"})]
-    redis.hset(f"darkroom:key:{key.id}", "about", "broken")
+    redis.hset(names.key_record(key.id), "about", "broken")
     wait_until(lambda: http.get("/v1/models", headers=header).status_code == 500)
     answers += [http.get("/v1/models", headers=header)]
 

@@ -100,7 +100,7 @@ async def test_a_refused_job_is_charged_for_nothing(store: JobStore, redis: Redi
 
     await store.admit(generation(), tenant="a", quota=small)
 
-    assert [name for name in redis.scan_iter("darkroom:pixels:*") if redis.get(name) != b"16384"] == []
+    assert [name for name in redis.scan_iter(names.pixels_key("key1", "*")) if redis.get(name) != b"16384"] == []
 
 
 async def test_keys_of_one_tenant_have_limits_of_their_own(store: JobStore) -> None:
