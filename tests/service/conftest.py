@@ -39,7 +39,7 @@ class Service:
             if found := STARTED.search(line):
                 self.http = httpx.Client(base_url=found[1], timeout=30)
                 break
-        self.wait_for(lambda: self.warm_models() == ["mini"])
+        self.wait_for(lambda: len(self.warm_models()) > 0)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from diffusers import DiffusionPipeline
 
 from app.contract.adapters import LoraSource
@@ -16,6 +17,7 @@ INK, WASH = Lora(name="ink", scale=0.5), Lora(name="wash")
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    torch.set_num_threads(1)
     return Catalogue.read(write_catalogue(tmp_path_factory.mktemp("catalogue"))).find("tiny")
 
 

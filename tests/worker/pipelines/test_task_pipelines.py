@@ -30,6 +30,7 @@ SCHEDULER = "DDIMScheduler"
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    torch.set_num_threads(1)
     return Catalogue.read(write_catalogue(tmp_path_factory.mktemp("catalogue"))).find("tiny")
 
 
