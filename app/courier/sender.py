@@ -139,6 +139,6 @@ def _retry_after_s(answer: httpx.Response) -> float:
     asked = answer.headers.get("retry-after", "")
     if asked.isdecimal():
         return float(asked)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         return (parsedate_to_datetime(asked).astimezone(UTC) - datetime.now(UTC)).total_seconds()
     return 0.0
