@@ -1,24 +1,54 @@
-import socket
-from collections.abc import Callable
+import asyncio
+from typing import Any
 
-import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from tests.app.processes import wait_until
-from tests.app.test_problems import assert_problem
+from app.middleware import BodyLimit
+from app.problems import TooManyBodies
 
-LARGE = {"prompt": "a" * 200_000}  # too long for a prompt, which is found when all of it is there
-HELD = b"POST /v1/jobs HTTP/1.1\r\nHost: darkroom\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+HTTP: dict[str, Any] = {"type": "http", "headers": []}
 
 
-def test_a_large_body_is_refused_as_long_as_others_leave_it_no_room(http_with: Callable[..., httpx.Client]) -> None:
-    http = http_with(max_held_bytes=600_000)
+async def nobody(_message: Message) -> None: ...
 
-    with socket.create_connection((http.base_url.host, http.base_url.port or 80)) as another:
-        another.sendall(HELD + b" " * 500_000)
-        wait_until(lambda: http.post("/v1/jobs", json=LARGE).status_code == 503)
-        refused, small = http.post("/v1/jobs", json=LARGE), http.post("/v1/jobs", json={"prompt": "a cat"})
 
-    assert int(refused.headers["retry-after"]) > 0
-    assert_problem(refused, 503)
-    assert small.status_code == 202
-    wait_until(lambda: http.post("/v1/jobs", json=LARGE).status_code == 422)
+def sending(*pieces: int) -> Receive:
+    """A body that comes in pieces of so many bytes."""
+    messages = iter([{"type": "http.request", "body": bytes(size)} for size in pieces])
+
+    async def receive() -> Message:
+        return next(messages, {"type": "http.disconnect"})
+
+    return receive
+
+
+def test_a_large_body_is_refused_as_long_as_others_leave_it_no_room() -> None:
+    async def meet() -> None:
+        held, answered = asyncio.Event(), asyncio.Event()
+
+        async def hold(_scope: Scope, receive: Receive, _send: Send) -> None:
+            while (await receive())["type"] == "http.request":
+                pass
+            held.set()
+            await answered.wait()
+
+        limit = BodyLimit(hold, max_bytes=1_000_000, max_held_bytes=600_000)
+        first = asyncio.create_task(limit(HTTP, sending(300_000, 200_000), nobody))
+        await held.wait()
+
+        with pytest.raises(TooManyBodies):
+            await limit(HTTP, sending(60_000, 60_000), nobody)
+        answered.set()
+        await limit(HTTP, sending(90_000), nobody)
+        await first
+        await limit(HTTP, sending(300_000, 300_000), nobody)
+
+    asyncio.run(meet())
+
+
+def test_a_small_body_is_taken_all_the_same() -> None:
+    async def read(_scope: Scope, receive: Receive, _send: Send) -> None:
+        assert (await receive())["body"]
+
+    asyncio.run(BodyLimit(read, max_bytes=1_000_000, max_held_bytes=1_000)(HTTP, sending(90_000), nobody))
