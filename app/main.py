@@ -31,7 +31,6 @@ from app.routes import (
     events,
     health,
     images,
-    job,
     job_list,
     jobs,
     metrics,
@@ -82,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (job, jobs, job_list, events, images, models, openai_images, previews, queue):
+    for routes in (jobs, job_list, events, images, models, openai_images, previews, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
     for open_routes in (health, page, *([metrics] if settings.metrics else [])):
