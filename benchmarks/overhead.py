@@ -24,7 +24,6 @@ from app.contract.settings import Settings
 from tests.chaos.verdict import percentile
 from tests.service.conftest import Service
 from worker.engine import Engine
-from worker.inputs import Inputs
 from worker.pipelines.arguments import arguments
 from worker.pipelines.placement import Placement
 from worker.pipelines.warming import LoadedModel
@@ -42,7 +41,7 @@ def from_engine(engine: Engine, body: dict[str, Any]) -> Callable[[], object]:
     pipeline = warm.pipelines.of(generation)
 
     def make() -> object:
-        asked = arguments(pipeline, generation, Inputs(), warm.reader.max_input_images)
+        asked = arguments(pipeline, generation)
         adapters = warm.loras.wear(generation.loras)
         return engine.submit(pipeline, **asked, adapters=adapters, seed=generation.seed).result()
 
