@@ -29,25 +29,18 @@ class Answers:
         eta_s = forecast.eta_s(record.ahead, record.generation.num_inference_steps)
         return Job.of(record, self.links, QueuePlace(position=record.ahead + 1, eta_s=eta_s))
 
-    async def response(
-        self, shown: JobRecord | StoredJob, status: int = 200, *, condition: Request | None = None
-    ) -> Response:
-        """Who asks on the condition that the answer is another one than he has may get a 304; nothing is parsed for it.
-
-        Raises JobNotFound and RedisUnavailable.
-        """
-        headers = await self._headers(shown)
-        if condition and has_already(condition, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
+    async def response(self, shown: JobRecord | StoredJob, status: int = 200) -> Response:
+        """Raises JobNotFound and RedisUnavailable."""
         job = await self.job(shown if isinstance(shown, JobRecord) else shown.record())
-        return Response(job.model_dump_json(), status, headers, media_type="application/json")
+        return Response(job.model_dump_json(), status, await self._headers(shown), media_type="application/json")
 
-    async def has(self, request: Request, shown: StoredJob) -> bool:
-        """Whether who asks has this very answer already.
+    async def unchanged(self, request: Request, shown: JobRecord | StoredJob) -> Response | None:
+        """A 304 if who asks has this very answer already; nothing of a stored job is parsed for it.
 
         Raises RedisUnavailable.
         """
-        return has_already(request, (await self._headers(shown))["ETag"])
+        headers = await self._headers(shown)
+        return Response(status_code=304, headers=headers) if has_already(request, headers["ETag"]) else None
 
     async def _headers(self, shown: JobRecord | StoredJob) -> dict[str, str]:
         forecast = await self.forecasts.of(shown.model) if shown.ahead is not None else None

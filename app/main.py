@@ -26,11 +26,13 @@ from app.middleware import BodyLimit, Envelope
 from app.openai.attendance import Attendance
 from app.openapi import describe
 from app.pictures.intake import Intake
+from app.polling import Polls
 from app.redis_client import connect, job_store
 from app.routes import (
     events,
     health,
     images,
+    job,
     job_list,
     jobs,
     metrics,
@@ -78,10 +80,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.openai_wait_s = settings.openai_wait_s
     app.state.started_at = int(time.time())
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_held_bytes=settings.max_held_bytes)
+    app.add_middleware(Polls)
     app.add_middleware(Door)
     app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
     problems.install(app)
-    for routes in (jobs, job_list, events, images, models, openai_images, previews, queue):
+    for routes in (job, jobs, job_list, events, images, models, openai_images, previews, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])
     app.include_router(webhooks.router, dependencies=[Depends(may_administer)])
     for open_routes in (health, page, *([metrics] if settings.metrics else [])):

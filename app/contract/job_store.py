@@ -9,7 +9,6 @@ from typing import Any
 import redis.asyncio
 from rq.defaults import RQ_KEY_PREFIX
 from rq.job import JOB_ID_PATTERN, Job
-from rq.results import Result
 from rq.utils import now, utcformat
 
 from app.contract import names
@@ -19,6 +18,7 @@ from app.contract.events import with_tell
 from app.contract.generation import Generation
 from app.contract.job import JobRecord
 from app.contract.limits import Quota
+from app.contract.lookups import Lookups, keys_of
 from app.contract.redis_errors import redis_errors
 from app.contract.stored_job import StoredJob, not_found, read_record
 
@@ -40,7 +40,7 @@ class JobStore:
         self._redis = redis
         self._bounds = Bounds(max_queued, max_queued_per_tenant or max_queued, retention_s, job_timeout_s)
         self._admit = redis.register_script(script("ahead", "quota") + with_tell(SCRIPTS / "admit.lua"))
-        self._read = redis.register_script(script("ahead", "reading", "read"))
+        self._lookups = Lookups(redis.register_script(script("ahead", "reading", "read")))
         self._cancel = redis.register_script(script("withdraw") + with_tell(SCRIPTS / "cancel.lua"))
         self._erase = redis.register_script(script("withdraw") + with_tell(SCRIPTS / "erase.lua"))
 
@@ -101,10 +101,7 @@ class JobStore:
         if not JOB_ID_PATTERN.fullmatch(job_id):
             raise not_found(job_id)
         record_id = names.record_id(tenant, job_id)
-        with redis_errors():
-            answer = await self._read(
-                _keys(record_id), [RQ_KEY_PREFIX, record_id, names.TURNS_PREFIX, names.LINE_PREFIX]
-            )
+        answer = await self._lookups.read(record_id)
         if answer == tenant.encode():
             raise _erased(job_id)
         if not isinstance(answer, list):
@@ -138,7 +135,7 @@ class JobStore:
         words = (RQ_KEY_PREFIX, record_id, tenant, utcformat(now()), self._bounds.retention_s)
         with redis_errors():
             await self._erase(
-                [*_keys(record_id), names.events_key(record_id), names.jobs_key(tenant)],
+                [*keys_of(record_id), names.events_key(record_id), names.jobs_key(tenant)],
                 [*words, names.WAKE_CHANNEL, names.TURNS_PREFIX, names.LINE_PREFIX],
             )
 
@@ -157,11 +154,6 @@ class JobStore:
             if record.generation == generation:
                 return record.model_copy(update={"is_replayed": True})
         raise JobConflict(f"The job {job_id} exists and asks for something else.")
-
-
-def _keys(record_id: str) -> list[Any]:
-    """Of a job's hash, its results and its mark of having been erased."""
-    return [Job.key_for(record_id), Result.get_key(record_id), names.erased_key(record_id)]  # type: ignore[no-untyped-call]
 
 
 def script(*parts: str) -> str:

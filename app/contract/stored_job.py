@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from rq import job, results
+from rq.exceptions import DeserializationError
 from rq.serializers import JSONSerializer
 
 from app.contract import names
@@ -22,7 +23,16 @@ STATUSES = {
     job.JobStatus.CANCELED: JobStatus.CANCELED,  # or EXPIRED, which rq has no word for
 }
 NO_CONNECTION: Any = object()  # rq wants one, and has no use for it where nothing is asked of Redis
-UNSEEN = {b"last_heartbeat", b"worker_name"}  # they change, and the record does not
+SEEN = (
+    b"data",
+    b"created_at",
+    b"status",
+    b"started_at",
+    b"ended_at",
+    b"meta",
+    b"darkroom_attempt",
+    b"darkroom_expired",
+)
 
 Newest = Sequence[tuple[bytes, Mapping[Any, Any]]]  # of rq's results, at most one
 
@@ -50,7 +60,10 @@ class StoredJob:
     @property
     def is_its_tenants(self) -> bool:
         """Or else it is another's, since an open id may look like another's record, or another application's."""
-        return self.fields.get(b"darkroom_tenant") == self.tenant.encode()
+        owner = self.fields.get(b"darkroom_tenant")
+        if owner is None:  # rq's own tools can enqueue jobs, too
+            return self.tenant == names.OPEN_TENANT and _is_ours(self._rq_job())
+        return owner == self.tenant.encode()
 
     @property
     def model(self) -> str:
@@ -62,8 +75,9 @@ class StoredJob:
 
     @property
     def version(self) -> str:
-        seen = sorted(field for field in self.fields.items() if field[0] not in UNSEEN)
-        return hashlib.sha256(repr((seen, self.ahead)).encode()).hexdigest()
+        """Another one after every change that the record shows."""
+        seen = [self.fields.get(name, b"") for name in SEEN]
+        return hashlib.sha256(b"\0".join([b"%d" % (self.ahead or 0), *seen])).hexdigest()
 
     def is_overdue(self, now: float) -> bool:
         """Whether it has not started within its deadline; `now` in seconds since the epoch."""
@@ -72,11 +86,9 @@ class StoredJob:
 
     def record(self) -> JobRecord:
         """Raises JobNotFound if another version of Darkroom wrote it otherwise."""
-        found = job.Job(self.record_id, connection=NO_CONNECTION, serializer=JSONSerializer)
-        found.restore(self.fields)
         try:
             return read_record(
-                found,
+                self._rq_job(),
                 tenant=self.tenant,
                 attempt=int(self.fields.get(b"darkroom_attempt", 0)),
                 is_expired=b"darkroom_expired" in self.fields,
@@ -86,6 +98,11 @@ class StoredJob:
             )
         except (ValidationError, IndexError):
             raise not_found(self.job_id) from None
+
+    def _rq_job(self) -> job.Job:
+        found = job.Job(self.record_id, connection=NO_CONNECTION, serializer=JSONSerializer)
+        found.restore(self.fields)
+        return found
 
 
 def read_record(
@@ -121,6 +138,13 @@ def read_record(
 
 def not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"There is no job {job_id}, or its time is over.")
+
+
+def _is_ours(rq_job: job.Job) -> bool:
+    try:
+        return rq_job.func_name == names.JOB_FUNCTION
+    except DeserializationError:  # pickled
+        return False
 
 
 def _status(rq_status: str, *, is_expired: bool) -> JobStatus:

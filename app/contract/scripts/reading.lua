@@ -1,7 +1,7 @@
 -- A job as it is stored: its fields, its newest result if it has succeeded, and while it waits how many come before it.
 local function read(prefix, id, turns, lines)
   local job = prefix .. ':job:' .. id
-  local status, origin, line = unpack(redis.call('HMGET', job, 'status', 'origin', 'darkroom_line'))
+  local status, origin, line = unpack(redis.pcall('HMGET', job, 'status', 'origin', 'darkroom_line')) -- or no hash at all
   if not status then
     return
   end

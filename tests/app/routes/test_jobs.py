@@ -4,6 +4,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from app.contract.stored_job import StoredJob
 from tests.app.finished import fetch, finish, store_arguments
 from tests.app.test_problems import assert_problem
 
@@ -67,6 +68,18 @@ def test_a_poller_that_has_the_job_already_gets_a_304(http: httpx.Client) -> Non
 
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
     assert (changed.status_code, changed.json()["status"]) == (200, "canceled")
+
+
+def test_nothing_of_a_job_is_parsed_for_a_304(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = http.post("/v1/jobs", json={"prompt": "a cat"})
+    path, etag = sent.headers["location"], sent.headers["etag"]
+    monkeypatch.delattr(StoredJob, "record")
+
+    answer = http.get(path, headers={"if-none-match": etag})
+
+    assert (answer.status_code, answer.headers["etag"]) == (304, etag)
+    assert (int(answer.headers["retry-after"]), answer.headers["cache-control"]) == (1, "private, no-cache")
+    assert 'route="/v1/jobs/{job_id}",status="304"' in http.get("/metrics").text
 
 
 def test_cancel_may_be_repeated(http: httpx.Client) -> None:

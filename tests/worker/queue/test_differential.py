@@ -32,7 +32,7 @@ THEIRS_ALONE = {  # keys that rq's worker leaves, and why ours does not
     f"{names.TURNS_PREFIX}{MINI}": "The order of our claims, which rq's worker does not know: CLAIM clears it away.",
     f"{names.LINE_PREFIX}{MINI}:2:{names.OPEN_TENANT}": "The same.",
 }
-EVENTS = names.EVENTS_PREFIX.encode()  # rq's worker tells nobody what happens to a job
+ASIDE = (names.EVENTS_PREFIX.encode(), names.jobs_key("").encode())  # rq's worker tells nothing; scores are times
 STARTED = {"succeeds", "fails", "fails again"}
 
 
@@ -99,7 +99,7 @@ def snapshot(redis: Redis) -> dict[str, Any]:
         b"set": client.smembers,
         b"list": lambda key: client.lrange(key, 0, -1),
     }
-    kinds = {key: client.type(key) for key in client.scan_iter() if not key.startswith(EVENTS)}
+    kinds = {key: client.type(key) for key in client.scan_iter() if not key.startswith(ASIDE)}
     return {
         key.decode() + aspect: value
         for key, kind in kinds.items()
