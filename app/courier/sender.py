@@ -130,7 +130,7 @@ def _reason(error: Exception) -> str:
         case TimeoutError() | httpx.TimeoutException():
             return "The receiver did not answer in time."
         case httpx.ConnectError():
-            return "The receiver could not be connected to."
+            return f"The receiver could not be connected to: {error}"  # as by what is wrong with its certificate
         case _:
             return "The receiver did not answer as HTTP wants it."
 

@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Callable
 
+import psutil
 from redis import Redis
 
 from app.contract.generation import Webhook
 from app.contract.job import JobStatus
 from tests.redis_server import RedisServer
-from tests.worker.couriers import ROOT, StartProcess, couriers, only_delivery
+from tests.worker.couriers import ROOT, StartProcess, couriers, egress, only_delivery
 from tests.worker.queue.eventually import eventually
 from tests.worker.queue.front import Front
 from tests.worker.receiver import HANG, receiving
@@ -35,6 +36,26 @@ def test_a_courier_killed_in_the_middle_of_a_request_loses_nothing(
         second.terminate()
         assert second.wait(15) == 0
     assert redis.keys("rq:wip*") == redis.keys("rq:execution*") == []
+
+
+def test_under_its_supervisor_a_killed_courier_is_replaced_at_once(
+    end_job: Callable[..., str], redis: Redis, redis_url: str
+) -> None:
+    with receiving(HANG, 200) as receiver:
+        settings = {"redis_url": redis_url, "lease_s": "60", **egress(receiver)}  # without one it would take a minute
+        environment = {**os.environ, **{f"DARKROOM_{name.upper()}": value for name, value in settings.items()}}
+        command = [sys.executable, "-m", "app.cli", "courier"]
+        with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as supervisor:
+            end_job(receiver.url)
+            eventually(lambda: receiver.heard)
+
+            [courier] = psutil.Process(supervisor.pid).children()
+            courier.kill()
+            eventually(lambda: only_delivery(redis).get_status() == "finished")
+
+            supervisor.terminate()
+            assert supervisor.wait(15) == 0
+        assert len({heard.headers["webhook-id"] for heard in receiver.heard}) == 1
 
 
 def test_when_all_is_killed_right_after_a_job_has_ended_its_end_is_told_once(own_redis: RedisServer) -> None:
