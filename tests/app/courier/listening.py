@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Listener]:
+async def listening(
+    host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Listener]:
     listener = Listener()
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -25,6 +28,6 @@ async def listening(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Lis
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(hear, host, port) as server:
+    async with await asyncio.start_server(hear, host, port, ssl=tls) as server:
         listener.port = server.sockets[0].getsockname()[1]
         yield listener

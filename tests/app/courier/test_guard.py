@@ -1,13 +1,17 @@
 import re
+import ssl
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import httpx
 import pytest
 
+from app.courier import guard as guard_module
 from app.courier.guard import EgressRefused, Guard, GuardedTransport
 from app.courier.ranges import Address
 from tests.app.courier.listening import ANSWER, listening
 
+CERTIFICATE = Path(__file__).with_name("receiver.pem")  # for receiver.example, and of no use anywhere else
 LOOPBACK = [ip_network("127.0.0.0/8")]
 ELSEWHERE = [ip_network("192.0.2.0/24")]  # with a range that is allowed, an address may be written in any notation
 
@@ -171,6 +175,28 @@ async def test_the_certificate_is_asked_for_by_the_name() -> None:
 
     server_name = b"\x00\x00\x10receiver.example"  # TLS's extension: a host name of 16 letters
     assert server_name in listener.heard[0]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("name", "is_its_own"), [("receiver.example", True), ("other.example", False)])
+async def test_the_certificate_has_to_be_the_names(
+    monkeypatch: pytest.MonkeyPatch, name: str, is_its_own: bool
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))  # of an authority that the operator trusts
+    monkeypatch.setattr(guard_module, "_trusted", guard_module._trusted.__wrapped__)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(CERTIFICATE)
+
+    async with listening(tls=tls) as listener:
+        guard = Guard(LOOPBACK, [listener.port], Names(["127.0.0.1"]))
+        calling = call(guard, f"https://{name}:{listener.port}/")
+        if is_its_own:
+            assert (await calling).status_code == 200
+        else:
+            with pytest.raises(httpx.ConnectError, match="certificate"):
+                await calling
+
+    assert len(listener.heard) == is_its_own
 
 
 @pytest.mark.anyio
