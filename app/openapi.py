@@ -22,7 +22,9 @@ def describe(app: FastAPI, catalogue: Catalogue, guard: Guard, *, may_be_open: b
         if app.openapi_schema is None:
             described = general()
             schemas = described["components"]["schemas"]
-            _narrow(schemas, list(catalogue.models.values()))
+            models = list(catalogue.models.values())
+            _narrow(schemas, models)
+            _narrow_openai(schemas, models)
             for target in ("Webhook", "EndpointRequest"):
                 schemas[target]["properties"]["url"]["pattern"] = guard.pattern
             _secure(described, may_be_open)
@@ -51,10 +53,14 @@ def _operations(described: Schema) -> Iterable[Schema]:
 def _leave_null_to_bodies(operation: Schema) -> None:
     """A parameter that may be left out cannot be null: there is no such word in an address or a header."""
     for parameter in operation.get("parameters", []):
-        branches = [branch for branch in parameter["schema"].get("anyOf", []) if branch != NULL]
-        if len(branches) == 1:
-            parameter["schema"] = {**parameter["schema"], **branches[0]}
-            del parameter["schema"]["anyOf"]
+        _drop_null(parameter["schema"])
+
+
+def _drop_null(schema: Schema) -> None:
+    branches = [branch for branch in schema.get("anyOf", []) if branch != NULL]
+    if len(branches) == 1:
+        schema.update(branches[0])
+        del schema["anyOf"]
 
 
 def _narrow(schemas: Schema, models: list[Model]) -> None:
@@ -72,6 +78,22 @@ def _narrow(schemas: Schema, models: list[Model]) -> None:
         {"properties": {"image": {"not": NULL}}, "required": ["image"]},
         {"properties": dict.fromkeys(("mask", "strength"), NULL)},
     ]
+
+
+def _narrow_openai(schemas: Schema, models: list[Model]) -> None:
+    """Says the same of OpenAI's requests, and that a form has no null."""
+    bounds = _bounds(models)
+    side = bounds["width"]
+    sides = "|".join(str(each) for each in range(side["minimum"], side["maximum"] + 1, side["multipleOf"]))
+    bounds |= {"n": bounds["num_images"], "size": {"pattern": f"^(auto|({sides})x({sides}))$"}}
+    if not any(model.loras for model in models):
+        bounds["loras"] = {"maxItems": 0}
+    for name in ("ImageRequest", "EditRequest"):
+        fields = schemas[name]["properties"]
+        for field in bounds.keys() & fields.keys():
+            _value(fields[field]).update(bounds[field])
+    for field in schemas["EditRequest"]["properties"].values():
+        _drop_null(field)
 
 
 def _name(schema: Schema, names: set[str]) -> None:

@@ -9,7 +9,12 @@ from app.openai.desk import Desk
 from app.openai.visit import Visit
 
 RetryCount = Annotated[
-    int, Header(alias="x-stainless-retry-count", ge=0, description="How often OpenAI's SDK sends this again.")
+    str,
+    Header(
+        alias="x-stainless-retry-count",
+        pattern="^[0-9]{1,4}$",
+        description="How often OpenAI's SDK has sent this before; a retry gets the job of its first try.",
+    ),
 ]
 
 
@@ -24,9 +29,9 @@ async def _visit(
     tenant: TheTenant,
     until_answered: Annotated[AsyncExitStack, Depends(_until_answered)],
     idempotency_key: IdempotencyKey = None,
-    retry_count: RetryCount = 0,
+    retry_count: RetryCount = "0",
 ) -> Visit:
-    return Visit(request, tenant, idempotency_key, retry_count > 0, request.app.state.attendance, until_answered)
+    return Visit(request, tenant, idempotency_key, int(retry_count) > 0, request.app.state.attendance, until_answered)
 
 
 async def _desk(

@@ -5,17 +5,19 @@ import re
 from typing import Annotated, Any, Literal
 
 from fastapi import UploadFile
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.contract.catalogue import Model
 from app.contract.generation import SEED_MAX, Count, GenerationRequest, Lora, MetadataValue, Prompt, Whole
 
 Quality = Literal["low", "medium", "high", "xhigh", "max"]
+AskedQuality = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"]
 STEPS: dict[Quality, float] = {"low": 0.5, "medium": 1.0, "high": 1.5, "xhigh": 2.0, "max": 3.0}  # times the default
 SYNONYMS: dict[str, Quality] = {"auto": "medium", "standard": "medium", "hd": "high"}
 WITHOUT_EFFECT = ("moderation", "style", "complexity", "input_fidelity")
-MOST_FILES = 16
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+Uploads = Annotated[list[UploadFile], Field(max_length=16)]
 SIZE = re.compile("^(auto|[1-9][0-9]{1,4}x[1-9][0-9]{1,4})$")
 
 
@@ -41,7 +43,7 @@ class ImageRequest(BaseModel):
     size: Annotated[str, AfterValidator(_is_size), Field(json_schema_extra={"pattern": SIZE.pattern})] | None = Field(
         default=None, description="`auto` or WIDTHxHEIGHT."
     )
-    quality: Quality | Literal["auto", "standard", "hd"] | None = Field(
+    quality: AskedQuality | None = Field(
         default=None, description="How many steps: `medium` takes the model's default, `low` half of it."
     )
     background: Literal["opaque", "auto"] | None = None
@@ -110,17 +112,21 @@ class ImageRequest(BaseModel):
         return min(max(wanted, 1), model.limits.max_num_inference_steps)
 
 
+def _say_one_name(schema: dict[str, Any]) -> None:
+    del schema["properties"]["image[]"]
+    schema["required"] = ["image"]
+
+
 class EditRequest(ImageRequest):
     """The form of `POST /v1/images/edits`: its texts are read as what they say."""
 
-    model_config = ConfigDict(
-        strict=False, json_schema_extra={"anyOf": [{"required": ["image"]}, {"required": ["image[]"]}]}
-    )
+    model_config = ConfigDict(strict=False, json_schema_extra=_say_one_name)
 
-    image: Annotated[list[UploadFile], Field(max_length=MOST_FILES)] = Field(default_factory=list)
-    images: Annotated[list[UploadFile], Field(max_length=MOST_FILES)] = Field(
-        default_factory=list, alias="image[]", description="The same, as OpenAI's clients name it."
+    prompt: Prompt = ""  # in a form, an empty text is none
+    image: Annotated[Uploads, WithJsonSchema(FILE)] = Field(
+        default_factory=list, description="PNG, JPEG or WEBP; several are parts of this name, or of `image[]`."
     )
+    images: Uploads = Field(default_factory=list, alias="image[]")
     mask: UploadFile | None = Field(default=None, description="Its transparent parts are drawn anew.")
     input_fidelity: Literal["high", "low"] | None = Field(default=None, description="Without effect.")
     strength: Annotated[float, Field(gt=0, le=1)] | None = Field(

@@ -12,8 +12,20 @@ from app.openai.failure import OpenAIRoute
 from app.openai.request import EditRequest, ImageRequest
 from app.pictures import Files, Upload
 from app.problems import RESPONSES
+from app.routes.events import EVENT
 
-STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The pictures; with `stream`, events: partial images, each picture, and last what went wrong.",
+        "content": {"text/event-stream": {"schema": EVENT}},
+    }
+}
+
+ENCODING = {
+    "image": {"contentType": "image/png, image/jpeg, image/webp"},
+    "mask": {"contentType": "image/png, image/webp"},
+}
+FORM_BODY = {"requestBody": {"content": {"multipart/form-data": {"encoding": ENCODING}}}}
 
 router = APIRouter(prefix="/v1/images", tags=["openai"], responses=RESPONSES | STREAM, route_class=OpenAIRoute)
 
@@ -24,7 +36,7 @@ async def generate_images(asked: ImageRequest, desk: TheDesk, visit: TheVisit) -
     return await desk.serve("image_generation", asked, visit)
 
 
-@router.post("/edits", response_model=ImagesAnswer, dependencies=[Depends(require_form)])
+@router.post("/edits", response_model=ImagesAnswer, dependencies=[Depends(require_form)], openapi_extra=FORM_BODY)
 async def edit_images(
     asked: Annotated[EditRequest, Form(media_type="multipart/form-data")], desk: TheDesk, visit: TheVisit
 ) -> Response:

@@ -19,8 +19,17 @@ def _picture(shade: int, kind: str) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+def _file(shade: int, kind: str) -> bytes:
+    file = BytesIO()
+    Image.new("RGB" if kind == "JPEG" else "RGBA", (64, 64), (shade, 255 - shade, 128)).save(file, kind)
+    return file.getvalue()
+
+
 PICTURES = strategies.builds(_picture, strategies.integers(0, 255), strategies.sampled_from(["PNG", "JPEG"]))
 schemathesis.openapi.format("picture", PICTURES)
+for kind in ("PNG", "JPEG", "WEBP"):
+    files = strategies.builds(_file, strategies.integers(0, 255), strategies.just(kind))
+    schemathesis.openapi.media_type(f"image/{kind.lower()}", files)
 
 
 @schemathesis.hook

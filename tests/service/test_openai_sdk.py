@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -18,8 +19,9 @@ QUICK = {"num_inference_steps": 4, "seed": 7}
 
 
 @pytest.fixture
-def client(service: Service) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{service.http.base_url}/v1", api_key="none", max_retries=0)
+def client(service: Service) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{service.http.base_url}/v1", api_key="none", max_retries=0) as client:
+        yield client
 
 
 def opened(b64_json: str | None) -> Image.Image:

@@ -273,7 +273,7 @@ def test_a_form_that_is_sent_again_is_known_by_its_parts(http_with: Callable[...
         ({"data": CAT, "files": [("image", b"GIF89a")]}, 400, "image"),
         ({"data": CAT, "files": [("mask", png("RGBA"))]}, 400, "image"),
         ({"json": CAT}, 415, None),
-        ({"content": b"--", "headers": {"content-type": "multipart/form-data; boundary=x"}}, 400, "prompt"),
+        ({"content": b"--", "headers": {"content-type": "multipart/form-data; boundary=x"}}, 400, "image"),
         ({"content": b"--", "headers": {"content-type": "multipart/form-data"}}, 400, None),
     ],
 )
