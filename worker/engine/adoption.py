@@ -51,11 +51,10 @@ class Method:
         arguments = self._signature.bind(*args, **kwargs).arguments
         return {name: value for name, value in arguments.items() if value is not self._defaults[name]}
 
-    def call_named(self, arguments: dict[str, Any]) -> Any:
-        """Executes the method with arguments by their names."""
+    def bound(self, arguments: dict[str, Any]) -> inspect.BoundArguments:
+        """Returns what the method is to be called with, of arguments by their names."""
         ordered = {name: arguments[name] for name in self._defaults if name in arguments}
-        bound = inspect.BoundArguments(self._signature, ordered)
-        return self(*bound.args, **bound.kwargs)
+        return inspect.BoundArguments(self._signature, ordered)
 
 
 class Adoption:

@@ -1,21 +1,27 @@
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
 
 from worker.engine.adoption import Method
 from worker.engine.call import Call, answer_stacked, widest_of
+from worker.engine.comparing import (
+    Place,
+    agree,
+    difference,
+    leaves_at,
+    open_places,
+    versions_of,
+    with_other_values,
+)
+from worker.engine.digest import digest
 from worker.engine.memo import Memo
 from worker.engine.randomness import own
 from worker.engine.run import Answer, forget_tensors
-from worker.engine.stacking import CannotSplit, flatten, split, tensors_of
+from worker.engine.stacking import CannotSplit, split
 from worker.engine.stats import NeverStacked
 from worker.engine.wearing import kinds_of
-
-# By how much of its size a vector of a stacked answer may differ from the lone one: kernels vary with the row count.
-TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
 SIZES = 8  # meetings of lists with tensors of different sizes after which any sizes are of one kind: they never end
 
@@ -32,10 +38,12 @@ class Answering:
         self.max_rows = max_rows
         self.max_pictures = max_pictures
         self.never_stacked: set[NeverStacked] = set()
+        self.apart: set[NeverStacked] = set()
         self._agreed: set[Meeting] = set()
         self._refused: set[Hashable] = set()
         self._unmixed: set[Hashable] = set()
         self._inert: set[Hashable] = set()
+        self._held: dict[Method, set[Place]] = {}  # what must be alike in calls though it looks like rows
         self._limits: dict[Hashable, int] = {}
         self._sizes_met: Counter[Hashable] = Counter()
         self._memo = Memo()
@@ -55,7 +63,11 @@ class Answering:
             return one
         narrow, wide = (one, other) if len(one.arguments) < len(other.arguments) else (other, one)
         is_open = self._refused.isdisjoint((narrow.loose, wide.loose, (narrow.loose, wide.loose)))
-        return wide if is_open and narrow.lacks_only_rows_of(wide) else None
+        if is_open and narrow.lacks_only_rows_of(wide) and self._held_in(narrow) == self._held_in(wide):
+            return wide
+        if reason := difference(one, other) or self._held_names(one):
+            self.apart.add(NeverStacked(one.method.model, one.method.name, reason))
+        return None
 
     def _group(self, call: Call) -> Hashable:
         """Returns what is equal for calls that may be stacked, or None for a call to be answered alone."""
@@ -64,7 +76,14 @@ class Answering:
             return None
         if call.exact in self._refused or (call.generators and call.exact not in self._inert):
             return None
-        return call.exact if call.loose in self._refused else call.loose
+        return call.exact if call.loose in self._refused else call.loose, self._held_in(call)
+
+    def _held_in(self, call: Call) -> Hashable:
+        return frozenset((place, digest(leaf)) for place, leaf in leaves_at(self._held.get(call.method, ()), call))
+
+    def _held_names(self, call: Call) -> str:
+        names = sorted({name for name, _ in self._held.get(call.method, ())})
+        return f"{', '.join(names)} must be alike" if names else ""
 
     def row_limit(self, call: Call) -> int:
         """Returns how many rows one forward pass of this kind may have."""
@@ -117,6 +136,11 @@ class Answering:
 
     def _answer_alone(self, call: Call) -> Answer:
         self._count(call.method, call.rows)
+        return self._run(call)
+
+    def _run(self, call: Call) -> Answer:
+        """Runs the forward pass of one call, and sees whether it draws from the generators that it has."""
+        self._alive()
         is_known = not call.generators or call.exact in self._inert or call.exact in self._refused
         states = [] if is_known else [generator.get_state() for generator in call.generators]
         try:
@@ -135,9 +159,8 @@ class Answering:
         return answer
 
     def _answer_stacked(self, calls: Sequence[Call]) -> list[Answer]:
-        rows = [call.rows for call in calls]
-        self._count(calls[0].method, sum(rows))
-        return [Answer(part) for part in split(answer_stacked(calls, widest_of(calls)), rows, calls[0].listed > 0)]
+        self._count(calls[0].method, sum(call.rows for call in calls))
+        return [Answer(result) for result in self._results_stacked(calls)]
 
     def _answer_apart(self, calls: Sequence[Call], error: Exception) -> list[Answer]:
         answers = [self._answer_alone(call) for call in calls]
@@ -151,13 +174,13 @@ class Answering:
 
     def _meet(self, calls: Sequence[Call], meeting: Meeting) -> list[Answer]:
         """Answers calls one by one, and has such calls stacked from then on if that gives the same."""
-        before = _versions(calls)
+        before = versions_of(calls)
         answers = [self._answer_alone(call) for call in calls]
         if any(answer.error for answer in answers):
             return answers
         results = [answer.result for answer in answers]
         try:
-            objection = "it changes its arguments" if _versions(calls) != before else self._objection(calls, results)
+            objection = "it changes its arguments" if versions_of(calls) != before else self._objection(calls, results)
         except torch.OutOfMemoryError:
             self._halve(calls)
             return answers
@@ -168,7 +191,7 @@ class Answering:
         if objection:
             self._refuse_meeting(calls, objection)
         # Calls with one and the same answer prove nothing: what mixes rows would show only in different ones.
-        elif not all(_agree(results[0], result, times=4) for result in results[1:]):
+        elif not all(agree(results[0], result, times=4) for result in results[1:]):
             self._agreed.add(meeting)
             if calls[0].listed and len({call.exact for call in calls}) > 1:
                 self._sizes_met[calls[0].loose] += 1
@@ -176,12 +199,42 @@ class Answering:
 
     def _objection(self, calls: Sequence[Call], alone: Sequence[Any]) -> str:
         """Says what is wrong with stacking these calls, which have these results alone."""
-        stacked = self._answer_stacked(calls)
-        if not all(_agree(one.result, other) for one, other in zip(stacked, alone, strict=True)):
+        stacked = [answer.result for answer in self._answer_stacked(calls)]
+        if not agree(stacked, alone):
             return "stacked answers differ from lone ones"
         if not self._are_zeros_neutral(calls, alone):
             return "zeros for an argument that it lacks change the answer"
+        places = open_places(calls, widest_of(calls))
+        if self._are_rows_apart(calls, stacked, places):
+            return ""
+        touching = [place for place in places if not self._are_rows_apart(calls, stacked, [place])]
+        if not touching or not all(places[place] for place in touching):
+            return "its rows depend on each other"
+        self._held.setdefault(calls[0].method, set()).update(touching)
         return ""
+
+    def _are_rows_apart(self, calls: Sequence[Call], stacked: Sequence[Any], places: Collection[Place]) -> bool:
+        """Whether other values in one call touch no other call's answer, and its own as they do alone.
+
+        What is alike in a first meeting, such as the timestep of a first step, proves nothing for later ones
+        otherwise: a module may take the first row's for all. And what others do to a row may be too little to be told
+        from rounding, until they are others.
+        """
+        index = calls.index(widest_of(calls))
+        other = with_other_values(calls[index], places)
+        answer = self._run(other)
+        if isinstance(answer.error, torch.OutOfMemoryError):
+            raise answer.error
+        if answer.error:
+            return False
+        results = self._results_stacked([*calls[:index], other, *calls[index + 1 :]])
+        own, before = results.pop(index), [*stacked[:index], *stacked[index + 1 :]]
+        return agree(own, answer.result) and agree(results, before, times=0.03)
+
+    def _results_stacked(self, calls: Sequence[Call]) -> list[Any]:
+        self._alive()
+        result = answer_stacked(calls, widest_of(calls))
+        return split(result, [call.rows for call in calls], calls[0].listed > 0)
 
     def _are_zeros_neutral(self, calls: Sequence[Call], alone: Sequence[Any]) -> bool:
         """Whether calls that lack an argument of the widest get the very same answer with zeros for it."""
@@ -189,7 +242,7 @@ class Answering:
         for call, result in zip(calls, alone, strict=True):
             if len(call.arguments) < len(widest.arguments):
                 self._count(call.method, call.rows)
-                if not _agree(answer_stacked([call], widest), result, times=0):
+                if not agree(answer_stacked([call], widest), result, times=0):
                     return False
         return True
 
@@ -218,29 +271,3 @@ class Answering:
 
 def _are_mixed(calls: Sequence[Call]) -> bool:
     return any(call.adapters != calls[0].adapters for call in calls)
-
-
-def _versions(calls: Sequence[Call]) -> list[int]:
-    tensors = (tensor for call in calls for leaf in call.leaves for tensor in tensors_of(leaf))
-    return [tensor._version for tensor in tensors if not tensor.is_inference()]
-
-
-def _agree(one: Any, other: Any, times: float = 1) -> bool:
-    """Decides whether two results are the same within so many times the tolerance."""
-    ones: list[Any] = []
-    others: list[Any] = []
-    is_same = flatten(one, ones) == flatten(other, others)
-    return is_same and all(_is_close(*pair, times) for pair in zip(ones, others, strict=True))
-
-
-def _is_close(one: Any, other: Any, times: float) -> bool:
-    if not isinstance(one, Tensor):
-        return one is other
-    if one.dtype != other.dtype or not torch.equal(one.isfinite(), other.isfinite()):
-        return False
-    if one.dtype not in TOLERANCE:
-        return torch.equal(one, other)
-    difference, size = (one - other).nan_to_num(0, 0, 0).abs(), other.nan_to_num(0, 0, 0).abs()
-    # Vector by vector: a mean over all would hide one wrong token, and a single number is at the mercy of rounding.
-    allowed = times * TOLERANCE[one.dtype] * (size.mean(-1) + size.mean())
-    return bool((difference.mean(-1) <= allowed).all())

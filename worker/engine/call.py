@@ -20,7 +20,7 @@ PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
 NUMBERS = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 
 # One for each argument: its name, structure and what its leaves must have in common.
-Terms: TypeAlias = frozenset[Hashable]
+Terms: TypeAlias = frozenset[tuple[str, Hashable, tuple[Any, ...]]]
 
 
 @dataclass(eq=False, repr=False)
@@ -48,7 +48,7 @@ class Call:
         self.rows = self.listed or next(first, 0)
         self.generators = [leaf for leaf in self.leaves if isinstance(leaf, torch.Generator)]
         self.alone_because = self._foreign()
-        self.is_lookup = not self.alone_because and not self.generators and not any(map(_is_floating, self.leaves))
+        self.is_lookup = not self.alone_because and not self.generators and not any(map(is_floating, self.leaves))
         self.exact: tuple[int, Terms] | None = None
         self.loose: tuple[int, Terms] | None = None
         if not self.alone_because:
@@ -77,7 +77,7 @@ class Call:
             return False
         more = [argument for name, argument in wider.arguments.items() if name not in self.arguments]
         leaves = [leaf for argument in more for leaf in argument.leaves]
-        return all(_is_floating(leaf) and leaf.ndim and leaf.shape[0] == wider.rows for leaf in leaves)
+        return all(is_floating(leaf) and leaf.ndim and leaf.shape[0] == wider.rows for leaf in leaves)
 
     def leaves_like(self, wider: "Call") -> Iterator[Any]:
         """Yields this call's leaves in the order of a wider one's, with zeros where it has none."""
@@ -110,15 +110,16 @@ def answer_stacked(calls: Sequence[Call], widest: Call) -> Any:
 
     Each call has zeros for the arguments that it lacks and the widest has.
     """
-    kinds = [_kind(leaf, widest.rows) for leaf in widest.leaves]
+    kinds = [kind_of(leaf, widest.rows) for leaf in widest.leaves]
     is_on_cpu = next(tensors_of(leaf)[0] for leaf in widest.leaves if tensors_of(leaf)).device.type == "cpu"
     leaves = iter(stack([[*call.leaves_like(widest)] for call in calls], kinds, [call.rows for call in calls]))
     arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
     with wearing([(call.adapters, call.rows) for call in calls]), AsAlone() if is_on_cpu else nullcontext():
-        return widest.method.call_named(arguments)
+        bound = widest.method.bound(arguments)
+        return widest.method(*bound.args, **bound.kwargs)
 
 
-def _is_floating(leaf: Any) -> bool:
+def is_floating(leaf: Any) -> bool:
     return any(tensor.dtype.is_floating_point or tensor.dtype.is_complex for tensor in tensors_of(leaf))
 
 
@@ -130,7 +131,7 @@ def _is_comparable(leaf: Any) -> bool:
     return isinstance(leaf, (*PLAIN, torch.Generator))
 
 
-def _kind(leaf: Any, rows: int) -> Kind:
+def kind_of(leaf: Any, rows: int) -> Kind:
     if not isinstance(leaf, Tensor):
         return Kind.LISTED if isinstance(leaf, list) else Kind.SHARED
     if leaf.ndim == 0:
@@ -140,7 +141,7 @@ def _kind(leaf: Any, rows: int) -> Kind:
 
 def _part(leaf: Any, rows: int) -> tuple[Any, ...]:
     """Returns one leaf's part of the signature."""
-    kind = _kind(leaf, rows)
+    kind = kind_of(leaf, rows)
     if kind is Kind.SCALAR:
         return kind, leaf.dtype, ()
     if kind is Kind.ROWS:

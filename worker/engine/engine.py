@@ -121,9 +121,10 @@ class Engine:
             for adoption in self._adoptions
             for method in adoption.methods
         ]
-        never = tuple(sorted(self._hub.answering.never_stacked))
+        answering = self._hub.answering
+        never, apart = (tuple(sorted([*reasons])) for reasons in (answering.never_stacked, answering.apart))
         exclusive = tuple(sorted(pipeline.__name__ for pipeline in [*self._hub.exclusive]))
-        return EngineStats(len(self._in_flight), tuple(methods), never, exclusive)
+        return EngineStats(len(self._in_flight), tuple(methods), never, apart, exclusive)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Waits until no run is in flight; returns False if some still are when the seconds are over."""

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -35,7 +36,7 @@ def test_timesteps_of_different_number_types_share_a_forward_pass() -> None:
 
     results = room.develop(*runs)
 
-    assert room.module.seen == [1, 1, 2, 2, 2]
+    assert room.module.seen == [1, 1, 2, 1, 2, 2, 2]
     for seed, result in enumerate(results):
         expected = room.alone(sample=sample(seed), more=lambda step: {"timestep": torch.tensor(step)})
         torch.testing.assert_close(result, expected)
@@ -47,7 +48,7 @@ def test_the_first_meeting_is_checked_and_the_next_ones_are_not() -> None:
 
     room.develop(*runs)
 
-    assert room.module.seen == [1, 1, 2, 2, 2]
+    assert room.module.seen == [1, 1, 2, 1, 2, 2, 2]
 
 
 def test_a_first_meeting_of_equal_calls_proves_nothing_and_is_checked_again() -> None:
@@ -73,6 +74,65 @@ def test_a_module_whose_rows_depend_on_the_company_is_caught_and_never_stacked()
     assert room.module.seen[:4] == [2, 2, 2, 6]
     assert 6 not in room.module.seen[4:]
     assert room.reasons == ["stacked answers differ from lone ones"]
+
+
+class Leading(Rows):
+    """Has the first row's timestep, or the first row's mask, hold for all rows."""
+
+    def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+        first = timestep.reshape(-1)[0] if isinstance(timestep, Tensor) else 0
+        return super().forward(sample, first, scale[0] if isinstance(scale, Tensor) else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "alike", "unlike"),
+    [
+        ("timestep", torch.tensor(2), torch.tensor([5, 7])),
+        ("timestep", torch.tensor([0.0]), torch.tensor([[0.5], [0.7]])),
+        ("scale", torch.ones(1, 3, dtype=torch.int64), torch.tensor([[[1, 1, 0]], [[1, 0, 0]]])),
+        ("scale", torch.ones(1, 3, dtype=torch.bool), torch.tensor([[[True, False, True]], [[False, True, True]]])),
+    ],
+)
+def test_what_is_alike_when_rows_first_meet_has_to_stay_alike_if_a_module_takes_the_first_rows_for_all(
+    name: str, alike: Tensor, unlike: Tensor
+) -> None:
+    room = Room(Leading())
+
+    def more(seed: int) -> Callable[[int], dict[str, Any]]:
+        return lambda step: {name: unlike[seed] if step == 2 else alike}
+
+    results = room.develop(*[room.admit(sample=sample(seed), more=more(seed)) for seed in range(2)])
+
+    assert room.module.seen[-3:] == [2, 1, 1]
+    assert room.apart == [f"{name} must be alike"]
+    for seed, result in enumerate(results):
+        torch.testing.assert_close(result, room.alone(sample=sample(seed), more=more(seed)))
+
+
+def test_what_a_module_takes_no_other_value_for_has_to_stay_alike() -> None:
+    class Particular(Rows):
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            if (timestep < 4).any():
+                raise ValueError("too early")
+            return super().forward(sample, timestep, scale)
+
+    room = Room(Particular())
+
+    def develop(*timesteps: int) -> list[int]:
+        room.module.seen.clear()
+        runs = [
+            room.admit(
+                sample=sample(seed), steps=1, more=lambda _, timestep=timestep: {"timestep": torch.tensor(timestep)}
+            )
+            for seed, timestep in enumerate(timesteps)
+        ]
+        room.develop(*runs)
+        assert not any(run.outcome.error for run in runs)
+        return list(room.module.seen)
+
+    assert develop(4, 4)[-1] == 2
+    assert develop(4, 4) == [2]
+    assert develop(4, 6) == [1, 1]
 
 
 class Listing(Rows):
@@ -195,7 +255,7 @@ def test_calls_that_share_a_tensor_are_stacked_only_where_it_is_equal() -> None:
 
     results = room.develop(*runs)
 
-    assert room.module.seen == [1, 1, 2, 1]
+    assert room.module.seen == [1, 1, 2, 1, 2, 1]
     for seed, (result, scale) in enumerate(zip(results, scales, strict=True)):
         expected = room.alone(sample=sample(seed), steps=1, more=lambda _, scale=scale: {"scale": scale})
         torch.testing.assert_close(result, expected)
@@ -282,7 +342,7 @@ def test_a_row_that_is_not_a_number_touches_no_other() -> None:
 
 def test_kinds_that_have_met_in_larger_company_are_not_checked_again_in_smaller() -> None:
     room = Room(Rows())
-    numbers = [torch.tensor(1), torch.tensor(1.0), torch.tensor(1, dtype=torch.int32)]
+    numbers = [torch.tensor(1), torch.tensor(2.0), torch.tensor(3, dtype=torch.int32)]
 
     def develop(kinds: list[Tensor]) -> list[int]:
         room.module.seen.clear()
@@ -293,6 +353,6 @@ def test_kinds_that_have_met_in_larger_company_are_not_checked_again_in_smaller(
         room.develop(*runs)
         return list(room.module.seen)
 
-    assert develop(numbers) == [1, 1, 1, 3]
+    assert develop(numbers) == [1, 1, 1, 3, 1, 3]
     assert develop(numbers[1:]) == [2]
     assert develop(numbers[:2]) == [2]

@@ -75,7 +75,7 @@ def test_an_exclusive_run_has_no_company_and_the_others_have_again_when_it_is_do
 
     room.develop()
 
-    assert room.module.seen == [1] * 5 + [1, 1, 2] + [2]
+    assert room.module.seen == [1] * 5 + [1, 1, 2, 1, 2] + [2]
     assert not any(run.outcome.error for run in (early, exclusive, *late))
 
 

@@ -42,7 +42,7 @@ def test_runs_at_different_steps_share_a_forward_pass_each_with_its_own_timestep
 
     results = room.develop(early, late)
 
-    assert room.module.seen.count(2) == 3
+    assert room.module.seen.count(2) == 4
     torch.testing.assert_close(results[0], room.alone(sample=sample(0), steps=5, more=timestep))
     torch.testing.assert_close(results[1], room.alone(sample=sample(1), steps=4, more=timestep))
 
@@ -114,7 +114,7 @@ def test_runs_with_different_adapters_share_a_forward_pass_and_each_row_wears_it
 
     results = room.develop(*runs)
 
-    assert room.module.seen == [1, 1, 1, 3]
+    assert room.module.seen == [1, 1, 1, 3, 1, 3]
     for seed, (worn_by_run, result) in enumerate(zip(adapters, results, strict=True)):
         torch.testing.assert_close(result, room.alone(sample=sample(seed), steps=1) + (worn_by_run or 0.0))
 
@@ -155,8 +155,8 @@ def test_adapters_of_a_new_kind_have_a_first_meeting_and_those_of_a_known_one_do
 
     room = Room(Shifting())
 
-    assert develop(Shift(1), None) == [1, 1, 2]
+    assert develop(Shift(1), None) == [1, 1, 2, 1, 2]
     assert develop(Shift(2), Shift(3), None) == [3]
-    assert develop(Other(1), None) == [1, 1, 2]
-    assert develop(Shift(1), Shift(1)) == [1, 1, 2]  # alike all over, which says nothing of mixing
+    assert develop(Other(1), None) == [1, 1, 2, 1, 2]
+    assert develop(Shift(1), Shift(1)) == [1, 1, 2, 1, 2]  # alike all over, which says nothing of mixing
     assert develop(Shift(4), Shift(4)) == [2]
