@@ -5,13 +5,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from app.courier import guard as guard_module
 from app.courier.guard import EgressRefused, Guard, GuardedTransport
 from app.courier.ranges import Address
 from tests.app.courier.listening import ANSWER, listening
 
-CERTIFICATE = Path(__file__).with_name("receiver.pem")  # for receiver.example, and of no use anywhere else
 LOOPBACK = [ip_network("127.0.0.0/8")]
 ELSEWHERE = [ip_network("192.0.2.0/24")]  # with a range that is allowed, an address may be written in any notation
 
@@ -180,12 +180,14 @@ async def test_the_certificate_is_asked_for_by_the_name() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("name", "is_its_own"), [("receiver.example", True), ("other.example", False)])
 async def test_the_certificate_has_to_be_the_names(
-    monkeypatch: pytest.MonkeyPatch, name: str, is_its_own: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, is_its_own: bool
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))  # of an authority that the operator trusts
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))  # one that the operator trusts
     monkeypatch.setattr(guard_module, "_trusted", guard_module._trusted.__wrapped__)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(CERTIFICATE)
+    authority.issue_cert("receiver.example").configure_cert(tls)
 
     async with listening(tls=tls) as listener:
         guard = Guard(LOOPBACK, [listener.port], Names(["127.0.0.1"]))
