@@ -9,9 +9,11 @@ from app.conditional import has_already
 from app.contract.job import Job, JobRecord, QueuePlace
 from app.contract.links import Links
 from app.contract.stored_job import StoredJob
+from app.contract.version import installed_version
 from app.forecast import Forecasts
 
 POLL_AGAIN_S = 1
+VERSION = installed_version()  # another one may show a job otherwise
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Answers:
 
     async def _headers(self, shown: JobRecord | StoredJob) -> dict[str, str]:
         forecast = await self.forecasts.of(shown.model) if shown.ahead is not None else None
-        shows = (shown.version, self.links.period_for(shown.tenant), forecast)
+        shows = (VERSION, shown.version, self.links.period_for(shown.tenant), forecast)
         headers = {
             "ETag": f'"{hashlib.sha256(repr(shows).encode()).hexdigest()[:32]}"',
             "Cache-Control": "private, no-cache",

@@ -25,6 +25,17 @@ from app.contract.stored_job import StoredJob, not_found, read_record
 SCRIPTS = Path(__file__).with_name("scripts")
 
 
+def script(*parts: str) -> str:
+    """The text of these files, one after the other: the first ones hold the functions that the last one calls."""
+    return "".join((SCRIPTS / f"{part}.lua").read_text() for part in parts)
+
+
+ADMIT = script("ahead", "quota") + with_tell(SCRIPTS / "admit.lua")
+READ = script("ahead", "reading", "read")
+CANCEL = script("withdraw") + with_tell(SCRIPTS / "cancel.lua")
+ERASE = script("withdraw") + with_tell(SCRIPTS / "erase.lua")
+
+
 class JobStore:
     """Admits, finds, cancels and erases jobs, each tenant's apart; the client must not decode answers."""
 
@@ -39,10 +50,10 @@ class JobStore:
     ) -> None:
         self._redis = redis
         self._bounds = Bounds(max_queued, max_queued_per_tenant or max_queued, retention_s, job_timeout_s)
-        self._admit = redis.register_script(script("ahead", "quota") + with_tell(SCRIPTS / "admit.lua"))
-        self._lookups = Lookups(redis.register_script(script("ahead", "reading", "read")))
-        self._cancel = redis.register_script(script("withdraw") + with_tell(SCRIPTS / "cancel.lua"))
-        self._erase = redis.register_script(script("withdraw") + with_tell(SCRIPTS / "erase.lua"))
+        self._admit = redis.register_script(ADMIT)
+        self._lookups = Lookups(redis.register_script(READ))
+        self._cancel = redis.register_script(CANCEL)
+        self._erase = redis.register_script(ERASE)
 
     async def admit(
         self, generation: Generation, job_id: str | None = None, *, tenant: str, quota: Quota | None = None
@@ -154,11 +165,6 @@ class JobStore:
             if record.generation == generation:
                 return record.model_copy(update={"is_replayed": True})
         raise JobConflict(f"The job {job_id} exists and asks for something else.")
-
-
-def script(*parts: str) -> str:
-    """The text of these files, one after the other: the first ones hold the functions that the last one calls."""
-    return "".join((SCRIPTS / f"{part}.lua").read_text() for part in parts)
 
 
 def _erased(job_id: str) -> JobErased:

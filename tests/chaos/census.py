@@ -10,6 +10,7 @@ from typing import Any, cast
 from redis import Redis
 from rq.job import Job
 
+from app.contract import names
 from tests.chaos.history import History, picture_of
 from tests.chaos.scene import LOOK_AGAIN_S, RETENTION_S, Scene
 from tests.chaos.verdict import Verdict
@@ -20,9 +21,12 @@ MAY_REMAIN = re.compile(  # beside the ended jobs' records and results
     r"|rq:queues"  # the names of all queues
     r"|rq:workers(:darkroom-mini)?|rq:worker:[\w-]+"  # what rq remembers of killed workers for some minutes
     r"|darkroom:jobs:open"  # which of them were admitted
+    r"|darkroom:signing-secret"
     r"|darkroom:(lease|worker):[\w-]+"  # a killed worker's, for some seconds
 )
-MAY_STAY = re.compile(r"rq:queues|rq:worker:[\w-]+")  # the last one's is of the worker that has tidied up
+MAY_STAY = re.compile(
+    r"rq:queues|darkroom:signing-secret|rq:worker:[\w-]+"
+)  # the last one's is of the worker that has tidied up
 ASIDE = (b"rq:executions:", b"darkroom:turns:", b"darkroom:line:", b"darkroom:jobs:")  # no places, but orders of jobs
 PATIENCE_S = 5.0
 REGISTRIES = tuple(f"rq:{ended}:darkroom-mini" for ended in ENDED)
@@ -58,7 +62,8 @@ def _complaints(scene: Scene, redis: Redis, history: History) -> Iterator[str]:
     yield from (f"{job_id} is in {held[job_id]} registries" for job_id in scene.admitted if held[job_id] != 1)
     yield from (f"nobody admitted {job_id}" for job_id in held.keys() - set(scene.admitted))
     yield from _wrong_results(scene, redis, history)
-    keys, records = _keys(redis), {f"rq:{kind}:{job_id}" for kind in ("job", "results") for job_id in scene.admitted}
+    keys, kinds = _keys(redis), ("rq:job:", "rq:results:", names.EVENTS_PREFIX)
+    records = {kind + job_id for kind in kinds for job_id in scene.admitted}
     yield from (f"{key} is left" for key in keys - records if not MAY_REMAIN.fullmatch(key))
     yield from (f"{key} never expires" for key in keys & records if redis.ttl(key) == -1)
 

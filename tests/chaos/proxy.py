@@ -6,15 +6,15 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
-from app.contract import job_store
-from worker.queue import ledger
+from app.contract.events import with_tell
+from app.contract.job_store import ADMIT
+from worker.queue.ledger import SCRIPTS as LEDGERS
 
 CHUNK = 1 << 20
 NOTHING = (b"*0\r\n", b":0\r\n")
-SCRIPTS = {"admit": job_store.SCRIPTS, "claim": ledger.SCRIPTS, "fence": ledger.SCRIPTS}
+SCRIPTS = {"admit": ADMIT, **{name: with_tell(LEDGERS / f"{name}.lua") for name in ("claim", "fence")}}
 
 
 class LossyProxy:
@@ -25,7 +25,7 @@ class LossyProxy:
         self._socket = socket
         self._chance = chance
         self._share = share
-        self._scripts = {_digest(folder / f"{name}.lua"): name for name, folder in SCRIPTS.items()}
+        self._scripts = {_digest(text): name for name, text in SCRIPTS.items()}
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
@@ -62,5 +62,5 @@ async def _first_of(*ways: Coroutine[Any, Any, None]) -> None:
         task.cancel()
 
 
-def _digest(script: Path) -> bytes:
-    return hashlib.sha1(script.read_bytes()).hexdigest().encode()  # noqa: S324 - Redis names scripts so
+def _digest(script: str) -> bytes:
+    return hashlib.sha1(script.encode()).hexdigest().encode()  # noqa: S324 - Redis names scripts so
