@@ -41,5 +41,5 @@ def test_the_npm_package_generates_streams_edits_and_knows_errors(client: Path, 
     assert told["editedOfTwo"]["warnings"] == ["image: mini looks at 1 of the 2 pictures."]
     kinds = ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
     assert [each["type"] for each in told["streamed"]] == kinds
-    assert told["streamed"][-1]["b64_json"] == told["generated"]["data"][0]["b64_json"]
+    assert size(told["streamed"][-1]["b64_json"]) == (128, 128)
     assert told["error"] == {"isBadRequest": True, "param": "size", "code": "invalid_value"}

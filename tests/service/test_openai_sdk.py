@@ -71,7 +71,7 @@ def test_an_async_client_has_many_pictures_made_at_once(service: Service) -> Non
 
 
 def test_a_stream_brings_two_partial_images_and_the_picture(client: openai.OpenAI) -> None:
-    stream = client.images.generate(prompt=CAT, stream=True, partial_images=2, extra_body=QUICK)
+    stream = client.images.generate(prompt=CAT, stream=True, partial_images=2)
 
     *partial, completed = stream
 

@@ -10,7 +10,7 @@ for await (const model of client.models.list()) models.push(model.id);
 const generated = await client.images.generate({ model: "mini", prompt: "a cat", size: "128x128", ...quick });
 
 const streamed = [];
-const stream = await client.images.generate({ prompt: "a cat", stream: true, partial_images: 2, ...quick });
+const stream = await client.images.generate({ prompt: "a cat", stream: true, partial_images: 2 });
 for await (const event of stream) streamed.push({ type: event.type, b64_json: event.b64_json });
 
 const picture = await toFile(Buffer.from(generated.data[0].b64_json, "base64"), "cat.png", { type: "image/png" });
