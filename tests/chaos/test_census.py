@@ -9,12 +9,13 @@ import pytest
 from redis import Redis
 from rq.results import Result
 
+from app.contract import names
 from tests.chaos.census import judge
 from tests.chaos.scene import Scene
 from tests.chaos.verdict import Verdict
 
-JOBS = 6
-GOOD, GONE, TWICE, REVIVED, MISPLACED, REPAINTED = (f"job-{n}" for n in range(JOBS))
+JOBS = 7
+GOOD, GONE, TWICE, REVIVED, MISPLACED, REPAINTED, RETOLD = (f"job-{n}" for n in range(JOBS))
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,7 @@ async def play(scene: Scene) -> Verdict:
         redis.xadd(Result.get_key(TWICE), {"type": "1", "execution_id": "another"})
         redis.hset(f"rq:job:{REVIVED}", "status", "queued")
         redis.rpush("rq:queue:darkroom-mini", MISPLACED)
+        redis.xadd(names.events_key(RETOLD), {"type": "failed", "data": "{}"})
         redis.set("darkroom:forgotten", "1")
         redis.persist(f"rq:job:{GOOD}")
         for picture in (scene.folder / "images").glob(f"*/{REPAINTED}/*/0.png"):
@@ -57,6 +59,7 @@ def test_a_second_result_is_found(verdict: Verdict) -> None:
         f"{REVIVED} changed after its end",
         f"{MISPLACED} is in 2 registries",
         f"rq:job:{GOOD} never expires",
+        f"{RETOLD} tells of itself: queued, started, succeeded, failed",
         "darkroom:forgotten is left",
     ],
 )
