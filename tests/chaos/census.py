@@ -11,6 +11,7 @@ from redis import Redis
 from rq.job import Job
 
 from app.contract import names
+from app.contract.events import LAST, Event
 from tests.chaos.history import History, picture_of
 from tests.chaos.scene import LOOK_AGAIN_S, RETENTION_S, Scene
 from tests.chaos.verdict import Verdict
@@ -62,6 +63,7 @@ def _complaints(scene: Scene, redis: Redis, history: History) -> Iterator[str]:
     yield from (f"{job_id} is in {held[job_id]} registries" for job_id in scene.admitted if held[job_id] != 1)
     yield from (f"nobody admitted {job_id}" for job_id in held.keys() - set(scene.admitted))
     yield from _wrong_results(scene, redis, history)
+    yield from _wrong_stories(scene, redis)
     keys, kinds = _keys(redis), ("rq:job:", "rq:results:", names.EVENTS_PREFIX)
     records = {kind + job_id for kind in kinds for job_id in scene.admitted}
     yield from (f"{key} is left" for key in keys - records if not MAY_REMAIN.fullmatch(key))
@@ -74,6 +76,14 @@ def _wrong_results(scene: Scene, redis: Redis, history: History) -> Iterator[str
         key = result.return_value["images"][0]["key"] if result and result.return_value else "nothing"
         if key != f"{job_id}/{history.published[job_id][-1]}/0.png" or not picture_of(scene.folder, key).exists():
             yield f"{job_id} shows {key}, and that is not the picture of the run that ended it"
+
+
+def _wrong_stories(scene: Scene, redis: Redis) -> Iterator[str]:
+    for job_id in scene.admitted:
+        entries = cast(Any, redis).xrange(names.events_key(job_id))
+        told = [Event.of_entry(*entry).type for entry in entries]
+        if [kind in LAST for kind in told] != [False] * (len(told) - 1) + [True]:
+            yield f"{job_id} tells of itself: {', '.join(told)}"
 
 
 async def _left_after_expiry(scene: Scene, redis: Redis) -> set[str]:
