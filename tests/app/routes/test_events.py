@@ -87,6 +87,18 @@ def test_a_job_that_is_not_there_has_no_events(http: httpx.Client) -> None:
     assert_problem(http.get("/v1/jobs/unknown/events"), 404)
 
 
+def test_a_job_that_is_erased_tells_its_end_to_who_listens_and_nothing_to_who_comes_later(http: httpx.Client) -> None:
+    job = submit(http)
+    with http.stream("GET", job["urls"]["events"]) as answer:
+        events = told(answer.iter_lines())
+        next(events)
+        http.delete(job["urls"]["self"]).raise_for_status()
+        rest = [(event["event"], event["data"]) for event in events]
+
+    assert rest == [("canceled", {"id": job["id"], "object": "job", "status": "canceled"})]
+    assert_problem(http.get(job["urls"]["events"]), 410)
+
+
 @pytest.mark.parametrize("given", ["x", "-1-0", "1", "9" * 21 + "-0"])
 def test_an_id_that_no_event_has_is_refused_or_if_a_browser_sends_it_left_aside(
     http: httpx.Client, hand: Hand, given: str
