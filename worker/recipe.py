@@ -30,7 +30,10 @@ NOT_TOLD = {"num_images", "image", "mask", "control", "previews", "webhook", "pr
 
 
 def save_options(generation: Generation, seed: int) -> dict[str, Any]:
-    """What Pillow's `save` takes so that the file holds the recipe of the one picture with this seed."""
+    """What Pillow's `save` takes so that the file holds the recipe of the one picture with this seed.
+
+    Nothing, if no file of the format can hold so much.
+    """
     text, body = infotext(generation, seed), json.dumps(request_body(generation, seed))
     if generation.output.format == "png":
         chunks = PngInfo()
@@ -43,6 +46,13 @@ def save_options(generation: Generation, seed: int) -> dict[str, Any]:
     if generation.output.format == "jpeg" and len(exif.tobytes()) > JPEG_EXIF_MAX_BYTES:
         return {}
     return {"exif": exif}
+
+
+def warnings(generation: Generation) -> list[str]:
+    """What the caller should know of the recipe in the file."""
+    if generation.output.metadata and not save_options(generation, generation.seed):
+        return ["output.metadata: the recipe is longer than a JPEG can hold, so it was left out."]
+    return []
 
 
 def request_body(generation: Generation, seed: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from app.contract import names
 from app.contract.events import EventType
 from app.contract.job import Development
 from app.contract.storage import Storage
-from worker import inputs, outputs
+from worker import inputs, outputs, recipe
 from worker.decoding import Decoder
 from worker.departure import Departure, departing
 from worker.engine import Engine
@@ -53,7 +53,9 @@ def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
         developed = time.monotonic()
         stored = outputs.store(images, generation, _folder(claim), workbench.storage)
     timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
-    return Development(images=stored, warnings=warnings, timings=timings).model_dump(mode="json")
+    return Development(images=stored, warnings=warnings + recipe.warnings(generation), timings=timings).model_dump(
+        mode="json"
+    )
 
 
 def discard(claim: Claim, storage: Storage) -> None:

@@ -10,7 +10,7 @@ from app.contract.catalogue import Catalogue
 from app.contract.generation import Generation, GenerationRequest, Mask, Picture, Pictures
 from app.contract.version import installed_version
 from worker.outputs import encode
-from worker.recipe import infotext, request_body
+from worker.recipe import infotext, request_body, warnings
 
 PICTURE: dict[str, Any] = {"content_type": "image/png", "width": 128, "height": 128, "bytes": 9}
 PROMPT = "a cat, wearing: a space helmet"
@@ -95,7 +95,9 @@ def test_a_file_without_its_recipe_has_the_same_pixels_and_says_nothing(output_f
     assert not any(word.encode(how) in without for word in ("helmet", "mini") for how in ("utf-8", "utf-16-be"))
 
 
-def test_a_recipe_that_no_jpeg_can_hold_is_left_out() -> None:
+def test_a_recipe_that_no_jpeg_can_hold_is_left_out_with_a_warning() -> None:
     asked = generation(prompt="猫" * 8_000, negative_prompt="犬" * 8_000, output={"format": "jpeg"})
 
     assert not Image.open(BytesIO(encode(NOISE, asked, 3))).getexif()
+    assert [warning.split(":")[0] for warning in warnings(asked)] == ["output.metadata"]
+    assert warnings(generation(output={"format": "jpeg"})) == warnings(generation()) == []

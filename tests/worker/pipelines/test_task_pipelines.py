@@ -7,6 +7,7 @@ from diffusers import (
     DDPMPipeline,
     StableDiffusionControlNetInpaintPipeline,
     StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
     UNet2DModel,
@@ -116,3 +117,26 @@ def test_a_promise_that_is_broken_when_it_is_tried_is_told_at_the_start(tiny: Mo
         narrow.warm()
 
     assert engine.stats().modules == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "task", "strength"),
+    [
+        (StableDiffusionInstructPix2PixPipeline, 8, "image-to-image", None),
+        (StableDiffusionInpaintPipeline, 9, "inpainting", 0.8),
+    ],
+)
+def test_a_model_without_text_to_image_is_warmed_by_what_it_does(
+    tiny: Model, engine: Engine, tmp_path: Path, kind: Any, channels: int, task: Task, strength: float | None
+) -> None:
+    plain = StableDiffusionPipeline.from_pretrained(tiny.source)
+    parts = plain.components | {"unet": tiny_pipelines.unet(cross_attention_dim=16, in_channels=channels)}
+    kind(**parts, requires_safety_checker=False).save_pretrained(tmp_path)
+    defaults = tiny.defaults.model_copy(update={"strength": strength})
+    model = Model(
+        name="x", source=str(tmp_path), tasks=[task], schedulers=[SCHEDULER], defaults=defaults, limits=tiny.limits
+    )
+
+    warm = LoadedModel.load(model, CPU, engine).warm()
+
+    assert type(warm.pipelines.find(SCHEDULER, task)) is kind
