@@ -16,6 +16,7 @@ from redis import Redis
 from rq.job import Job
 
 from app.contract.errors import OutOfMemory
+from tests.app.key_holders import make_key
 from tests.app.painter import Painter
 from tests.app.processes import wait_until
 
@@ -102,6 +103,21 @@ def test_pictures_come_by_their_address_if_that_is_asked_for(
     assert "b64_json" not in picture
     assert picture["url"].startswith(str(http.base_url))
     assert http.get(picture["url"]).content == PICTURES[0]
+
+
+def test_where_keys_are_in_force_the_address_needs_none(
+    http_with: Callable[..., httpx.Client], asking: ThreadPoolExecutor, redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    http = http_with(auth="keys", storage_url=tmp_path.as_uri())
+    _, header = make_key(redis_url)
+    asked = asking.submit(http.post, GENERATIONS, json={**CAT, "response_format": "url"}, headers=header, timeout=30)
+    painter = Painter(redis, tmp_path)
+    painter.paint(painter.take(), PICTURES[0])
+
+    [picture] = asked.result().json()["data"]
+
+    assert http.get(picture["url"]).content == PICTURES[0]
+    assert http.get(picture["url"].partition("?")[0]).status_code == 401
 
 
 def test_a_job_that_fails_is_told_with_its_reason_and_not_tried_again(
