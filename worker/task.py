@@ -53,9 +53,8 @@ def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
         developed = time.monotonic()
         stored = outputs.store(images, generation, _folder(claim), workbench.storage)
     timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
-    return Development(images=stored, warnings=warnings + recipe.warnings(generation), timings=timings).model_dump(
-        mode="json"
-    )
+    warnings += recipe.warnings(generation)
+    return Development(images=stored, warnings=warnings, timings=timings).model_dump(mode="json")
 
 
 def discard(claim: Claim, storage: Storage) -> None:

@@ -122,6 +122,7 @@ def test_a_picture_is_drawn_in_the_shape_of_the_one_it_comes_from(
         ("mask", {}, masked(), "small does text-to-image, image-to-image, not inpainting"),
         ("mask", {}, Pictures(mask=masked().mask), "there is no image"),
         ("mask", {}, Pictures(image=[picture(32, 64)], mask=masked().mask), "mask has 64 x 64, and its image 32 x 64"),
+        ("image", {}, Pictures(image=[picture(), picture()]), "small looks at 1 of a request's images, not 2"),
         ("strength", {"strength": 0.5}, Pictures(), "goes with an image"),
         ("strength", {"strength": 0.09}, image(), "leaves none of 10 steps"),
         ("num_inference_steps", {"num_inference_steps": 1}, image(), "leaves none of 1 steps"),
