@@ -13,7 +13,11 @@ from app.contract.job import Development, JobRecord
 from app.problems import FieldProblem, problem
 
 FIELDS = {"width": "size", "height": "size", "num_images": "n"}  # as OpenAI names them
-CODES = {"extra_forbidden": "unknown_parameter", "missing": "missing_required_parameter"}
+CODES = {
+    "extra_forbidden": "unknown_parameter",
+    "missing": "missing_required_parameter",
+    ModelNotFound.code: ModelNotFound.code,
+}
 CLIENT_CLOSED_REQUEST = 499  # nginx's word for an answer that nobody reads
 
 
@@ -55,10 +59,8 @@ class OpenAIRoute(APIRoute):
             try:
                 return await answer(request)
             except InvalidField as error:
-                field = FIELDS.get(error.field or "", error.field or "")
-                return _refusal(
-                    request, 404 if isinstance(error, ModelNotFound) else 400, error.code, field, str(error)
-                )
+                field = error.field or ""
+                return _refusal(request, error.code, FIELDS.get(field, field), str(error))
             except RequestValidationError as error:
                 return _invalid(request, error)
             except Unfulfilled as error:
@@ -82,9 +84,11 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
         message = f"There is no parameter {field!r}."
     else:
         message = f"{field or 'The body'}: {first['msg']}."
-    return _refusal(request, 400, CODES.get(first["type"], "invalid_value"), field, message)
+    return _refusal(request, first["type"], field, message)
 
 
-def _refusal(request: Request, status: int, code: str, field: str, message: str) -> Response:
+def _refusal(request: Request, kind: str, field: str, message: str) -> Response:
+    code = CODES.get(kind, "invalid_value")
     named = FieldProblem(field=field, pointer="/" + field.replace(".", "/"), code=code, message=message)
+    status = 404 if kind == ModelNotFound.code else 400
     return problem(request, status, code, message, errors=[named] if field else [])

@@ -86,16 +86,14 @@ class ImageRequest(BaseModel):
     def asks_of(self, model: Model) -> GenerationRequest:
         """The job that does what is asked for; what is left out stays out, for the model's defaults."""
         same = ("prompt", "negative_prompt", "guidance_scale", "seed", "scheduler", "loras", "strength")
-        output = {"format": self.output_format, "quality": max(1, self.output_compression or 0)}
-        if self.output_compression is None:
-            del output["quality"]
+        quality = None if self.output_compression is None else max(1, self.output_compression)
         asked = {
             **{name: getattr(self, name, None) for name in same},
             **self._size(),
             "model": model.name,
             "num_images": self.n,
             "num_inference_steps": self.num_inference_steps or self._steps(model),
-            "output": _given(output),
+            "output": _given({"format": self.output_format, "quality": quality}),
             "previews": self.partial_images if self.stream else None,
             "metadata": _given({"user": self.user, "safety_identifier": self.safety_identifier}),
         }
