@@ -127,7 +127,7 @@ class Events:
 
     async def _read_news(self, channel: Channel, position: EventId) -> list[Event]:
         """What the stream holds after the position, or a snapshot if that is not kept any more."""
-        [*oldest] = await self._read(channel.job, START, 1)
+        oldest = await self._read(channel.job, START, 1)
         is_missing = not oldest or (oldest[0].id > position if position > START else oldest[0].type != EventType.QUEUED)
         return [await self._snapshot(channel)] if is_missing else await self._read(channel.job, position, AT_ONCE)
 
@@ -183,7 +183,7 @@ class Events:
         while True:
             await asyncio.sleep(LOOK_S)
             for channel in list(self._channels.values()):
-                with suppress(RedisUnavailable):
+                with suppress(RedisError, RedisUnavailable):
                     channel.look(has_ended=await self._has_ended(channel.job))
 
     async def _has_ended(self, job: JobRecord) -> bool:

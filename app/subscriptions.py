@@ -46,7 +46,10 @@ class Subscriptions:
     async def listen(self) -> None:
         """Listens until it is cancelled."""
         while True:
-            await self._listen_once()
+            try:
+                await self._listen_once()
+            except Exception:  # whatever it is, who listens here must not go deaf
+                logger.exception("Listening to Redis went wrong.")
             await asyncio.sleep(LISTEN_AGAIN_S)
 
     async def _listen_once(self) -> None:
