@@ -28,6 +28,7 @@ def size(b64_json: str) -> tuple[int, int]:
     return Image.open(BytesIO(base64.b64decode(b64_json))).size
 
 
+@pytest.mark.timeout(240)  # npm's registry may be slow
 def test_the_npm_package_generates_streams_edits_and_knows_errors(client: Path, service: Service) -> None:
     url = str(service.http.base_url.join("/v1"))
 
