@@ -1,4 +1,5 @@
 from pathlib import Path
+from weakref import ref
 
 import pytest
 import torch
@@ -8,9 +9,13 @@ from app.contract.adapters import LoraSource
 from app.contract.catalogue import Catalogue, Model
 from app.contract.errors import LoraUnloadable
 from app.contract.generation import Lora
+from tests.worker.pipelines.conftest import CPU
 from tests.worker.tiny_catalogue import write_catalogue
+from worker.engine import Engine
 from worker.pipelines.adapters import LoraUnusable
 from worker.pipelines.catalogue_loras import CatalogueLoras, lora_file
+from worker.pipelines.warm_models import WarmModels
+from worker.pipelines.warming import LoadedModel
 
 INK, WASH = Lora(name="ink", scale=0.5), Lora(name="wash")
 
@@ -71,6 +76,25 @@ def test_a_source_that_is_neither_here_nor_a_hub_id_concerns_only_who_asks(tiny:
 
     with pytest.raises(LoraUnloadable):
         loras.wear([INK])
+
+
+def test_a_model_that_leaves_takes_its_loras_and_controlnets_along(tiny: Model, engine: Engine) -> None:
+    def load(name: str) -> LoadedModel:
+        return LoadedModel.load(tiny.model_copy(update={"name": name}), CPU, engine)
+
+    models = WarmModels(load, memory=1.5 * load("a").bytes)
+    with models.use("a") as model:
+        assert model.loras.wear([INK])
+        reached = [ref(layer) for layer in model.pipelines.own.unet.modules() if "forward" in vars(layer)]
+        controlnet = ref(model.pipelines.controlnets["edges"])
+    del model
+
+    with models.use("b"):
+        assert models.names == ["b"]
+
+    assert len(reached) > 1
+    assert not any(layer() for layer in reached)
+    assert controlnet() is None
 
 
 def test_the_file_is_the_one_in_its_folder_or_the_usual_or_the_named(tmp_path: Path) -> None:
