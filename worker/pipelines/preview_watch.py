@@ -1,6 +1,8 @@
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +19,8 @@ OnPreview = Callable[[int, int, bytes], None]  # step, of how many, WEBP
 class PreviewWatch:
     """The previews of one run: now and then the engine's thread hands it the latents, and another does the rest.
 
-    So many come, spread evenly over the steps before the last one. While one is being made, the next has to wait or is
-    left out: previews are never late, they are fewer. None is made after the context has ended, which waits for none.
+    So many come, spread evenly over the steps before the last one, one after the other. None is begun after the context
+    has ended, which waits for none: previews are never late, they are fewer.
     """
 
     def __init__(
@@ -30,20 +32,25 @@ class PreviewWatch:
         self._parts_shown = 0
         self._on_preview = on_preview
         self._executor = executor
-        self._making: Future[None] | None = None
+        self._due: deque[tuple[int, int, Departure]] = deque()
+        self._making = threading.Lock()
         self._is_over = False
 
     def on_step(self, step: int, total: int, latents: Tensor) -> None:
         """Called in the engine's thread, where it costs one copy of the latents."""
         parts = step * self._parts // total
-        if parts == self._parts_shown or step >= total or (self._making and not self._making.done()):
+        if parts == self._parts_shown or step >= total:
             return
         self._parts_shown = parts
-        self._making = self._executor.submit(self._make, step, total, Departure(latents.detach().clone()))
+        self._due.append((step, total, Departure(latents.detach().clone())))
+        self._executor.submit(self._make_next)
+
+    def _make_next(self) -> None:
+        with self._making:
+            if not self._is_over:
+                self._make(*self._due.popleft())
 
     def _make(self, step: int, total: int, departure: Departure) -> None:
-        if self._is_over:
-            return
         try:
             thumbnails = self._previewer.thumbnails(departure.arrive(), self._width, self._height)
             content = encode(thumbnails)

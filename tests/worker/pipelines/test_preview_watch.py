@@ -67,20 +67,6 @@ def test_so_many_previews_come_evenly_before_the_last_step_which_the_picture_fol
     assert threading.get_ident() not in album.threads
 
 
-def test_a_preview_that_came_too_soon_after_another_comes_later(album: Album, executor: Executor) -> None:
-    album.may_take.clear()
-
-    with watching(album, executor, number=2) as watch:
-        for step in (3, 6):
-            watch.on_step(step, 9, LATENTS)
-        album.may_take.set()
-        settled(executor)
-        watch.on_step(7, 9, LATENTS)
-        settled(executor)
-
-    assert sorted(album.pictures) == [3, 7]
-
-
 def test_the_end_of_a_run_waits_for_no_preview(album: Album, executor: Executor) -> None:
     album.may_take.clear()
 
@@ -93,18 +79,16 @@ def test_the_end_of_a_run_waits_for_no_preview(album: Album, executor: Executor)
     assert sorted(album.pictures) == [1]
 
 
-def test_the_engine_waits_for_no_preview_and_they_do_not_pile_up(album: Album, executor: Executor) -> None:
+def test_the_engine_waits_for_no_preview_and_they_come_in_their_order(album: Album) -> None:
     album.may_take.clear()
 
-    with watching(album, executor) as watch:
-        for step in range(1, 10):
+    with ThreadPoolExecutor(4) as executor, watching(album, executor) as watch:
+        for step in range(1, 11):
             watch.on_step(step, 20, LATENTS)
         album.may_take.set()
-        settled(executor)
-        watch.on_step(10, 20, LATENTS)
-        settled(executor)
+        executor.shutdown(wait=True)
 
-    assert sorted(album.pictures) == [1, 10]
+    assert list(album.pictures) == list(range(1, 11))
 
 
 def test_latents_that_change_afterwards_do_not_change_their_preview(album: Album, executor: Executor) -> None:
