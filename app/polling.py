@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.answers import Answers
 from app.contract.errors import Overloaded, RequestRejected
 from app.contract.keys import Scope as KeyScope
+from app.problems import explain
 
 JOB = re.compile(r"/v1/jobs/([A-Za-z0-9_-]{1,64})")
 
@@ -21,7 +22,7 @@ ROUTE = _Route("/v1/jobs/{job_id}")  # as which it is counted
 
 
 class Polls:
-    """Answers with a 304 who asks for a job and has it already; everything else goes its long way, errors too."""
+    """Answers with a 304 who asks for a job and has it already; whoever has it not goes the long way."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -44,5 +45,5 @@ async def _unchanged(request: Request, job_id: str) -> Response | None:
         caller.require(KeyScope.READ)
         found = await state.store.look_up(job_id, tenant=caller.tenant)
         return await Answers(await state.doorkeeper.links(), state.forecasts).unchanged(request, found)
-    except (RequestRejected, Overloaded):
-        return None
+    except (RequestRejected, Overloaded) as error:
+        return await explain(request, error)

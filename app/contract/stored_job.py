@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from rq import job, results
-from rq.exceptions import DeserializationError
+from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.serializers import JSONSerializer
 
 from app.contract import names
@@ -62,7 +62,7 @@ class StoredJob:
         """Or else it is another's, since an open id may look like another's record, or another application's."""
         owner = self.fields.get(b"darkroom_tenant")
         if owner is None:  # rq's own tools can enqueue jobs, too
-            return self.tenant == names.OPEN_TENANT and _is_ours(self._rq_job())
+            return self.tenant == names.OPEN_TENANT and self._has_our_function()
         return owner == self.tenant.encode()
 
     @property
@@ -77,7 +77,7 @@ class StoredJob:
     def version(self) -> str:
         """Another one after every change that the record shows."""
         seen = [self.fields.get(name, b"") for name in SEEN]
-        return hashlib.sha256(b"\0".join([b"%d" % (self.ahead or 0), *seen])).hexdigest()
+        return hashlib.sha256(b"\0".join([str(self.ahead).encode(), *seen])).hexdigest()
 
     def is_overdue(self, now: float) -> bool:
         """Whether it has not started within its deadline; `now` in seconds since the epoch."""
@@ -98,6 +98,12 @@ class StoredJob:
             )
         except (ValidationError, IndexError):
             raise not_found(self.job_id) from None
+
+    def _has_our_function(self) -> bool:
+        try:
+            return self._rq_job().func_name == names.JOB_FUNCTION
+        except (DeserializationError, NoSuchJobError, ValueError):  # pickled, or whatever else has this key
+            return False
 
     def _rq_job(self) -> job.Job:
         found = job.Job(self.record_id, connection=NO_CONNECTION, serializer=JSONSerializer)
@@ -138,13 +144,6 @@ def read_record(
 
 def not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"There is no job {job_id}, or its time is over.")
-
-
-def _is_ours(rq_job: job.Job) -> bool:
-    try:
-        return rq_job.func_name == names.JOB_FUNCTION
-    except DeserializationError:  # pickled
-        return False
 
 
 def _status(rq_status: str, *, is_expired: bool) -> JobStatus:

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -156,6 +157,16 @@ async def test_another_applications_job_is_not_found_and_not_canceled(
     with pytest.raises(JobNotFound):
         await store.cancel(other.id, tenant=OPEN)
     assert other.get_status() is RqStatus.QUEUED
+
+
+@pytest.mark.parametrize("fields", [{"status": "queued"}, {"status": "odd", "data": "?"}, {"data": "?"}, {"a": "b"}])
+async def test_a_key_that_holds_something_else_is_no_job(store: JobStore, redis: Redis, fields: dict[str, str]) -> None:
+    redis.hset(Job.key_for("mine"), mapping=fields)
+
+    with pytest.raises(JobNotFound):
+        await store.find("mine", tenant=OPEN)
+    with pytest.raises(JobNotFound):
+        await store.erase("mine", tenant=OPEN)
 
 
 async def test_a_canceled_job_leaves_the_queue_and_stays_canceled(store: JobStore, redis: Redis) -> None:

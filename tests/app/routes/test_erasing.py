@@ -36,6 +36,7 @@ def test_what_was_erased_stays_gone_and_erasing_may_be_repeated(http: httpx.Clie
     assert_problem(http.post("/v1/jobs", json=BODY, headers=key), 410)
     assert_problem(http.put(path, json=BODY), 410)
     assert_problem(http.post(f"{path}/cancel"), 410)
+    assert_problem(http.get(path, headers={"if-none-match": "*"}), 410)
     for under in ("", "/events", "/images/0"):
         assert assert_problem(http.get(path + under), 410)["code"] == "job_erased"
 
