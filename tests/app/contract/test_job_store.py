@@ -160,7 +160,7 @@ async def test_another_applications_job_is_not_found_and_not_canceled(
 
 
 @pytest.mark.parametrize("fields", [{"status": "queued"}, {"status": "odd", "data": "?"}, {"data": "?"}, {"a": "b"}])
-async def test_a_key_that_holds_something_else_is_no_job(store: JobStore, redis: Redis, fields: dict[str, str]) -> None:
+async def test_a_key_that_holds_something_else_is_no_job(store: JobStore, redis: Redis, fields: Any) -> None:
     redis.hset(Job.key_for("mine"), mapping=fields)
 
     with pytest.raises(JobNotFound):
