@@ -5,7 +5,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from http.client import HTTPConnection
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from app.contract.errors import OutOfMemory
 from tests.app.key_holders import make_key
 from tests.app.painter import Painter
 from tests.app.processes import wait_until
+from tests.picture_files import encoded
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 CAT: dict[str, Any] = {"prompt": "a cat"}
@@ -27,9 +27,7 @@ PICTURES = b"\x89PNG one", b"\x89PNG two"
 
 
 def png(mode: str = "RGB") -> bytes:
-    file = BytesIO()
-    Image.new(mode, (64, 64)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(Image.new(mode, (64, 64)))
 
 
 @pytest.fixture
