@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable
+from math import nextafter
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,8 @@ class Model(BaseModel):
             named = request.control.model_dump(include={"name", "scale"})
             control = Control(image=pictures.control, **named)
         chosen = {"seed": draw_seed(), **defaults, **asked}
+        if chosen.get("strength"):
+            chosen["strength"] = max(chosen["strength"], _one_step_of(chosen["num_inference_steps"]))
         generation = Generation(model=self.name, image=pictures.image, mask=pictures.mask, control=control, **chosen)
         self._check_limits(generation)
         self._check_task(generation)
@@ -162,11 +165,6 @@ class Model(BaseModel):
         if request.strength and not (generation.image and self.defaults.strength):
             reason = f"{self.name} takes none." if generation.image else "It goes with an image."
             raise InvalidField("strength", reason)
-        if generation.strength and int(generation.num_inference_steps * generation.strength) < 1:
-            field = "strength" if request.strength else "num_inference_steps"
-            raise InvalidField(
-                field, f"A strength of {generation.strength} leaves none of {generation.num_inference_steps} steps."
-            )
 
     def _check_adapters(self, generation: Generation) -> None:
         worn = [lora.name for lora in generation.loras]
@@ -183,6 +181,11 @@ class Model(BaseModel):
             raise InvalidField(
                 "control.name", f"{control.name} is followed in {_listed(tasks)}, not {generation.task}."
             )
+
+
+def _one_step_of(num_inference_steps: int) -> float:
+    """The least strength that leaves a step: pipelines round down, and fail where there is none."""
+    return min(1.0, nextafter(1 / num_inference_steps, 2))
 
 
 def _size(picture: Picture) -> str:

@@ -124,8 +124,6 @@ def test_a_picture_is_drawn_in_the_shape_of_the_one_it_comes_from(
         ("mask", {}, Pictures(image=[picture(32, 64)], mask=masked().mask), "mask has 64 x 64, and its image 32 x 64"),
         ("image", {}, Pictures(image=[picture(), picture()]), "small looks at 1 of a request's images, not 2"),
         ("strength", {"strength": 0.5}, Pictures(), "goes with an image"),
-        ("strength", {"strength": 0.09}, image(), "leaves none of 10 steps"),
-        ("num_inference_steps", {"num_inference_steps": 1}, image(), "leaves none of 1 steps"),
         ("loras.1.name", {"loras": [{"name": "ink"}, {"name": "oil"}]}, Pictures(), "no LoRA 'oil'; it has ink, wash"),
         ("loras.1.name", {"loras": [{"name": "ink"}, {"name": "ink"}]}, Pictures(), "asked for twice"),
         ("control.name", {"control": control("depth")}, controlled(), "no ControlNet 'depth'; it has edges"),
@@ -144,6 +142,14 @@ def test_what_the_model_cannot_do_is_refused_by_the_field(
         small.fill(request(**asked), pictures)
 
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(("strength", "steps", "kept"), [(0.09, 10, 1), (0.01, 49, 1), (0.5, 1, 1), (0.5, 10, 5)])
+def test_any_strength_leaves_a_step(small: Model, strength: float, steps: int, kept: int) -> None:
+    generation = small.fill(request(strength=strength, num_inference_steps=steps), image())
+
+    assert generation.strength
+    assert int(generation.num_inference_steps * generation.strength) == kept
 
 
 def test_a_model_that_has_no_strength_takes_none(small: Model) -> None:
