@@ -38,7 +38,8 @@ end
 redis.call('HSET', job, unpack(ARGV, 10))
 redis.call('SADD', queues, queue)
 redis.call('RPUSH', queue, id)
-if redis.call('RPUSH', KEYS[7], id) == 1 then
+local length = redis.call('RPUSH', KEYS[7], id)
+if length == 1 then
   local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
   redis.call('ZADD', turns, (tonumber(first[2]) or 0) + cost, line)
 end
@@ -56,4 +57,5 @@ end
 redis.call('PUBLISH', wake, queue)
 redis.call('DEL', events .. id) -- what an earlier job of this id has left
 tell(id, 'queued', '{}')
-return {redis.call('HGETALL', job), false, ahead(id, queue, turns, string.sub(KEYS[7], 1, -1 - #line), line)}
+local lines = string.sub(KEYS[7], 1, -1 - #line)
+return {redis.call('HGETALL', job), false, ahead(id, queue, turns, lines, line, length - 1)}

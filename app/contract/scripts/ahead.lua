@@ -1,7 +1,7 @@
 -- How many jobs would CLAIM take before this one if no other came: by the turns of the lines, and first those that are
--- in no line. False for a job that is not in its queue.
-local function ahead(id, queue, turns, lines, line)
-  local place = line and redis.call('LPOS', lines .. line, id)
+-- in no line. False for a job that is not in its queue. Who knows its place in its line, from 0 on, may say it.
+local function ahead(id, queue, turns, lines, line, place)
+  place = place or (line and redis.call('LPOS', lines .. line, id))
   if not place then
     return redis.call('LPOS', queue, id)
   end

@@ -23,9 +23,12 @@ class Front:
         self._tenants: dict[str, str] = {}  # by record
 
     def admit(self, job_id: str | None = None, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> str:
-        record_id = self._ask(lambda store: store.admit(_generation(**changes), job_id, tenant=tenant)).record_id
-        self._tenants[record_id] = tenant
-        return record_id
+        return self.admit_record(job_id, tenant=tenant, **changes).record_id
+
+    def admit_record(self, job_id: str | None = None, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> JobRecord:
+        record = self._ask(lambda store: store.admit(_generation(**changes), job_id, tenant=tenant))
+        self._tenants[record.record_id] = tenant
+        return record
 
     def admit_many(self, number: int, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> list[str]:
         async def ask(store: JobStore) -> list[str]:

@@ -15,7 +15,7 @@ def hand(redis: Redis) -> Hand:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_jobs_are_claimed_in_the_order_that_they_were_told(front: Front, hand: Hand, seed: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - no secret
     waiting = [front.admit(tenant=chance.choice("abc"), priority=chance.choice([*TURN_COSTS])) for _ in range(30)]
     claimed = hand.claim(12)
     for claim in claimed[:3]:
@@ -36,3 +36,12 @@ def test_a_job_that_does_not_wait_in_its_queue_has_no_place(front: Front, redis:
     redis.hset(f"rq:job:{scheduled}", "status", "scheduled")
 
     assert [front.find(job_id).ahead for job_id in (running, canceled, scheduled)] == [None] * 3
+
+
+def test_an_admitted_job_hears_of_the_place_that_it_has_when_it_asks(front: Front) -> None:
+    for tenant, priority in zip(
+        "abcabcab", ("high", "low", "normal", "low", "high", "normal", "high", "low"), strict=True
+    ):
+        admitted = front.admit_record(tenant=tenant, priority=priority)
+
+        assert front.find(admitted.record_id) == admitted
