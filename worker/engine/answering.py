@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 import torch
 
 from worker.engine.adoption import Method
+from worker.engine.as_alone import Layouts
 from worker.engine.call import Call, answer_stacked, widest_of
 from worker.engine.comparing import (
     Place,
@@ -44,6 +45,7 @@ class Answering:
         self._unmixed: set[Hashable] = set()
         self._inert: set[Hashable] = set()
         self._held: dict[Method, set[Place]] = {}  # what must be alike in calls though it looks like rows
+        self._layouts: dict[Hashable, Sequence[torch.memory_format]] = {}  # of lone rows, layer by layer
         self._limits: dict[Hashable, int] = {}
         self._sizes_met: Counter[Hashable] = Counter()
         self._memo = Memo()
@@ -126,7 +128,9 @@ class Answering:
         )
 
     def _kind(self, call: Call, is_mixed: bool) -> Hashable:
-        return call.loose if self._sizes_met[call.loose] >= SIZES and not is_mixed else call.exact
+        """A single row is a kind of its own: for one, kernels are others than for several."""
+        kind = call.loose if self._sizes_met[call.loose] >= SIZES and not is_mixed else call.exact
+        return kind, call.rows == 1
 
     def _is_agreed(self, meeting: Meeting) -> bool:
         """Whether calls of these kinds, with others or without, were seen to give stacked what they give alone."""
@@ -137,6 +141,14 @@ class Answering:
     def _answer_alone(self, call: Call) -> Answer:
         self._count(call.method, call.rows)
         return self._run(call)
+
+    def _answer_and_note(self, call: Call) -> Answer:
+        if call.rows > 1 or not call.is_on_cpu:
+            return self._answer_alone(call)
+        with Layouts() as layouts:
+            answer = self._answer_alone(call)
+        self._layouts[call.loose] = layouts.seen
+        return answer
 
     def _run(self, call: Call) -> Answer:
         """Runs the forward pass of one call, and sees whether it draws from the generators that it has."""
@@ -175,7 +187,7 @@ class Answering:
     def _meet(self, calls: Sequence[Call], meeting: Meeting) -> list[Answer]:
         """Answers calls one by one, and has such calls stacked from then on if that gives the same."""
         before = versions_of(calls)
-        answers = [self._answer_alone(call) for call in calls]
+        answers = [self._answer_and_note(call) for call in calls]
         if any(answer.error for answer in answers):
             return answers
         results = [answer.result for answer in answers]
@@ -233,7 +245,8 @@ class Answering:
 
     def _results_stacked(self, calls: Sequence[Call]) -> list[Any]:
         self._alive()
-        result = answer_stacked(calls, widest_of(calls))
+        layouts = next((self._layouts[call.loose] for call in calls if call.loose in self._layouts), ())
+        result = answer_stacked(calls, widest_of(calls), layouts)
         return split(result, [call.rows for call in calls], calls[0].listed > 0)
 
     def _are_zeros_neutral(self, calls: Sequence[Call], alone: Sequence[Any]) -> bool:

@@ -15,11 +15,34 @@ from torch.overrides import TorchFunctionMode
 
 from worker.engine.wearing import worn
 
+VECTOR = 32  # numbers; with AVX-512, two vectors at a time
 FEW = 11  # vectors; with MKL 2024.2 and two threads: from twelve on, how many there are makes no difference
 
 
+class Layouts(TorchFunctionMode):
+    """Notes in which memory layout a lone row comes to each layer: additions turn a row's, but not several rows'."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.memory_format] = []
+
+    def __torch_function__(
+        self, function: Callable[..., Any], _types: Any, args: Sequence[Any] = (), named: dict[str, Any] | None = None
+    ) -> Any:
+        if function in KERNELS and args:
+            self.seen.append(_layout(args[0]))
+        return function(*args, **(named or {}))
+
+
 class AsAlone(TorchFunctionMode):
-    """Has what computes with weights treat each call of a stacked pass as alone, where that rounds otherwise."""
+    """Has what computes with weights treat each call of a stacked pass as alone, where that rounds otherwise.
+
+    `layouts` are what a lone row's were.
+    """
+
+    def __init__(self, layouts: Sequence[torch.memory_format] = ()) -> None:
+        super().__init__()
+        self._layouts = iter(layouts)
 
     def __torch_function__(
         self, function: Callable[..., Any], _types: Any, args: Sequence[Any] = (), named: dict[str, Any] | None = None
@@ -28,16 +51,23 @@ class AsAlone(TorchFunctionMode):
         kernel = KERNELS.get(function)
         if kernel is None or not args:
             return function(*args, **named)
-        return _compute(function, kernel, *args, **named)
+        return _compute(function, kernel, next(self._layouts, _layout(args[0])), *args, **named)
 
 
 def _compute(
-    function: Callable[..., Tensor], kernel: Callable[..., Any], rows: Tensor, *others: Any, **named: Any
+    function: Callable[..., Tensor],
+    kernel: Callable[..., Any],
+    layout: torch.memory_format,
+    rows: Tensor,
+    *others: Any,
+    **named: Any,
 ) -> Tensor:
     calls = [count for _, count in worn()]
     times, rest = divmod(len(rows), sum(calls))  # several for each, as where frames are folded in
-    together = None if rest else kernel(rows, *others, **named)
-    alone = {count: together if rest else kernel(rows[: count * times], *others, **named) for count in set(calls)}
+    if rest:
+        return function(rows, *others, **named)
+    together = kernel(rows, *others, **named)
+    alone = {count: kernel(_laid_out(rows[: count * times], layout), *others, **named) for count in set(calls)}
     if all(each == together for each in alone.values()):
         return function(rows, *others, **named)
     parts: list[Tensor] = []
@@ -48,20 +78,34 @@ def _compute(
         if own == together:
             parts.append(function(part, *others, **named))
         elif own == ROW_BY_ROW and function is functional.conv2d:
-            parts.append(_convolve_row_by_row(part, *others, **named))
+            parts.append(_convolve_row_by_row(part.contiguous(), *others, **named))
         else:
-            parts += [function(each.contiguous(), *others, **named) for each in part.split(sizes)]
-    are_channels_last = rows.ndim == 4 and not all(part.is_contiguous() for part in parts)
-    return torch.cat(parts).contiguous(memory_format=LAYOUTS[are_channels_last])
+            parts += [function(_laid_out(each, layout), *others, **named) for each in part.split(sizes)]
+    return torch.cat(parts).contiguous(memory_format=_layout(rows))
+
+
+def _layout(rows: Tensor) -> torch.memory_format:
+    """Returns the layout that kernels go by; `is_contiguous` overlooks a lone row's stride, and they do not."""
+    if rows.ndim != 4 or rows.is_contiguous() or rows.stride(1) != 1 or rows.stride(0) < rows[0].numel():
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _laid_out(rows: Tensor, layout: torch.memory_format) -> Tensor:
+    return rows.contiguous(memory_format=layout) if len(rows) == 1 and rows.ndim == 4 else rows
 
 
 def _linear(rows: Tensor, *_: Any, **__: Any) -> int:
     return min(rows.numel() // rows.shape[-1], FEW + 1)
 
 
-def _normalisation(rows: Tensor, *_: Any, **__: Any) -> bool:
-    """A lone row comes out of additions without the channels last that several keep."""
-    return len(rows) > 1 and not rows.is_contiguous()
+def _activation(rows: Tensor, *_: Any, **__: Any) -> int:
+    """What is left over of whole vectors of numbers is computed one by one, and rounded otherwise."""
+    return len(rows) if rows[0].numel() % VECTOR else 0
+
+
+def _normalisation(rows: Tensor, *_: Any, **__: Any) -> torch.memory_format:
+    return _layout(rows)
 
 
 def _convolution(
@@ -70,7 +114,7 @@ def _convolution(
     size = weight.shape[2:]
     sizes = _many(stride, size), [0] * len(size), _many(dilation, size), False, [0] * len(size)
     backend = torch._C._select_conv_backend(rows, weight, None, *sizes, groups, None)
-    return backend, _normalisation(rows), isinstance(padding, str)
+    return backend, _layout(rows), isinstance(padding, str)
 
 
 def _convolve_row_by_row(
@@ -85,11 +129,13 @@ def _many(value: Any, size: Sequence[int]) -> Any:
     return [value] * len(size) if isinstance(value, int) else value
 
 
-ROW_BY_ROW = torch._C._ConvBackend.Slow2d, False, False  # type: ignore[attr-defined]
-LAYOUTS = (torch.contiguous_format, torch.channels_last)
+ROW_BY_ROW = torch._C._ConvBackend.Slow2d, torch.contiguous_format, False  # type: ignore[attr-defined]
 KERNELS: Mapping[Any, Callable[..., Any]] = {
     functional.linear: _linear,
     functional.group_norm: _normalisation,
+    functional.silu: _activation,
+    functional.gelu: _activation,
+    torch.sigmoid: _activation,
     functional.conv1d: _convolution,
     functional.conv2d: _convolution,
     functional.conv3d: _convolution,

@@ -60,6 +60,10 @@ class Call:
             self.exact = self.method.number, frozenset(terms)
             self.loose = self.method.number, frozenset(loose)
 
+    @property
+    def is_on_cpu(self) -> bool:
+        return next(tensors_of(leaf)[0] for leaf in self.leaves if tensors_of(leaf)).device.type == "cpu"
+
     def _foreign(self) -> str | None:
         if not self.rows:
             return "no argument is a tensor with rows"
@@ -105,16 +109,18 @@ def widest_of(calls: Sequence[Call]) -> Call:
     return max(calls, key=lambda call: len(call.arguments))
 
 
-def answer_stacked(calls: Sequence[Call], widest: Call) -> Any:
+def answer_stacked(calls: Sequence[Call], widest: Call, layouts: Sequence[torch.memory_format] = ()) -> Any:
     """Runs one forward pass for calls that fit together; the rows of its result are in their order.
 
-    Each call has zeros for the arguments that it lacks and the widest has.
+    Each call has zeros for the arguments that it lacks and the widest has. `layouts` are for AsAlone.
     """
     kinds = [kind_of(leaf, widest.rows) for leaf in widest.leaves]
-    is_on_cpu = next(tensors_of(leaf)[0] for leaf in widest.leaves if tensors_of(leaf)).device.type == "cpu"
     leaves = iter(stack([[*call.leaves_like(widest)] for call in calls], kinds, [call.rows for call in calls]))
     arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
-    with wearing([(call.adapters, call.rows) for call in calls]), AsAlone() if is_on_cpu else nullcontext():
+    with (
+        wearing([(call.adapters, call.rows) for call in calls]),
+        AsAlone(layouts) if widest.is_on_cpu else nullcontext(),
+    ):
         bound = widest.method.bound(arguments)
         return widest.method(*bound.args, **bound.kwargs)
 

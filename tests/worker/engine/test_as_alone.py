@@ -72,6 +72,23 @@ def test_a_convolution_is_rounded_as_alone(module: Deep, shape: tuple[int, ...],
         torch.set_num_threads(before)
 
 
+def test_activations_of_rows_that_are_no_whole_vectors_are_rounded_as_alone() -> None:
+    assert equals_alone(Deep(nn.SiLU(), nn.GELU("tanh"), nn.GELU(), nn.SiLU()), 7, 33)
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_row_whose_memory_layout_is_another_among_others_is_normalised_and_convolved_as_alone(adds: bool) -> None:
+    class Turning(Deep):
+        """Attends over places, as UNets do: its rows come out with their channels last, but a lone one if it adds."""
+
+        def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
+            self.seen.append(len(sample))
+            turned = sample.flatten(2).transpose(1, 2).contiguous().transpose(1, 2).view(sample.shape)
+            return self.layers(sample.add(turned) if adds else turned)
+
+    assert equals_alone(Turning(nn.GroupNorm(2, 8), nn.Conv2d(8, 8, 3, padding=1), nn.GroupNorm(4, 8)), 8, 12, 12)
+
+
 def test_frames_folded_into_the_rows_are_told_apart_and_what_is_no_row_is_left_alone() -> None:
     class Folding(Deep):
         def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
