@@ -1,8 +1,18 @@
 import pytest
-from diffusers import DDPMPipeline, DDPMScheduler, DiffusionPipeline, UNet2DModel
+from diffusers import (
+    DDPMPipeline,
+    DDPMScheduler,
+    DiffusionPipeline,
+    FluxKontextPipeline,
+    StableDiffusionImg2ImgPipeline,
+    UNet2DModel,
+)
+from PIL import Image
 
 from app.contract.catalogue import Catalogue
 from app.contract.generation import Generation, GenerationRequest
+from tests.worker.engine.conformance import flux, stable_diffusion
+from worker.inputs import Inputs
 from worker.pipelines.arguments import PromptReader, arguments
 
 
@@ -40,7 +50,9 @@ def test_a_pipeline_is_given_only_what_it_takes() -> None:
     asked = generation(negative_prompt="a dog")
 
     assert arguments(unconditional, asked).keys() == {"generator", "num_inference_steps", "output_type"}
-    assert PromptReader(unconditional, "mini").warnings(asked) == ["negative_prompt: mini takes none, so it was left out."]
+    assert PromptReader(unconditional, "mini").warnings(asked) == [
+        "negative_prompt: mini takes none, so it was left out."
+    ]
 
 
 def test_a_prompt_is_warned_of_only_if_its_end_is_cut(pipeline: DiffusionPipeline) -> None:
@@ -62,3 +74,22 @@ def test_reading_a_prompt_leaves_the_padding_of_the_pipelines_own_tokenizer_alon
 
     assert tokenizer._tokenizer.truncation["max_length"] == 32
     assert tokenizer._tokenizer.padding["length"] == 32
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [(StableDiffusionImg2ImgPipeline, (128, 128)), (FluxKontextPipeline, (40, 24))]
+)
+def test_a_picture_is_resized_where_it_is_drawn_over_and_left_where_it_is_looked_at(
+    kind: type, size: tuple[int, int]
+) -> None:
+    built = next(case.build() for case in [*stable_diffusion.CASES, *flux.CASES] if case.kind is kind)
+    inputs = Inputs(image=[Image.new("RGB", (40, 24))])
+
+    assert arguments(built, generation(), inputs)["image"].size == size
+
+
+def test_a_pipeline_gets_all_the_pictures_there_are() -> None:
+    built = next(case.build() for case in flux.CASES if case.kind is FluxKontextPipeline)
+    several = [Image.new("RGB", (40, 24)), Image.new("RGB", (24, 40))]
+
+    assert arguments(built, generation(), Inputs(image=several))["image"] == several
