@@ -27,6 +27,8 @@ bench: $(INSTALLED)  ## the tables of benchmarks/RESULTS.md
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.queue
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.listeners
 	$(BIN)/python -m benchmarks.polling
 	$(BIN)/python -m benchmarks.adapters
 	$(BIN)/python -m benchmarks.rows
