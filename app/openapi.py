@@ -23,6 +23,7 @@ def describe(app: FastAPI, catalogue: Catalogue, guard: Guard, *, may_be_open: b
             described = general()
             schemas = described["components"]["schemas"]
             models = list(catalogue.models.values())
+            _narrow_images(described, max(model.limits.max_input_images for model in models))
             _narrow(schemas, models)
             _narrow_openai(schemas, models)
             for target in ("Webhook", "EndpointRequest"):
@@ -74,10 +75,18 @@ def _narrow(schemas: Schema, models: list[Model]) -> None:
         fields["loras"]["maxItems"] = 0
     if not any(model.controlnets for model in models):
         fields["control"] = NULL
+    pictures = [branch for branch in fields["image"]["anyOf"] if branch != NULL]
     request["anyOf"] = [
-        {"properties": {"image": {"not": NULL}}, "required": ["image"]},
+        {"properties": {"image": {"anyOf": pictures}}, "required": ["image"]},
         {"properties": dict.fromkeys(("mask", "strength"), NULL)},
     ]
+
+
+def _narrow_images(described: Schema, most: int) -> None:
+    described["components"]["schemas"]["GenerationRequest"]["properties"]["image"]["anyOf"][1]["maxItems"] = most
+    for path, method in (("/v1/jobs", "post"), ("/v1/jobs/{job_id}", "put")):
+        form = described["paths"][path][method]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        form["properties"]["image"]["maxItems"] = most
 
 
 def _narrow_openai(schemas: Schema, models: list[Model]) -> None:

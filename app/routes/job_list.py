@@ -3,13 +3,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from app.contract.job import Job, JobStatus
 from app.contract.job_list import CURSOR, JobList, Wanted
 from app.dependencies import TheAnswers, TheTenant
 from app.problems import RESPONSES
 
+DAY_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 METADATA = re.compile(r"metadata\[(.+)\]", re.DOTALL)
 METADATA_PARAMETER = {
     "name": "metadata",
@@ -34,11 +36,17 @@ class Jobs(BaseModel):
     next_cursor: str | None
 
 
+def _as_text(moment: str) -> str:
+    if not DAY_AND_TIME.match(moment):  # pydantic would take a number for seconds since 1970
+        raise PydanticCustomError("moment", "A moment is a day and a time, as in 2026-11-23T12:00:00Z")
+    return moment
+
+
 def _in_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Moment = Annotated[datetime, BeforeValidator(_as_text), AfterValidator(_in_utc)]
 
 
 async def _wanted(

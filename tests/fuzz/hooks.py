@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -9,27 +10,26 @@ from uuid import uuid4
 import schemathesis
 from hypothesis import strategies
 from PIL import Image
+from schemathesis.transport.serialization import Binary
 
 KEY, ID = re.compile(r"[!-~]{1,255}"), re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def _picture(shade: int, kind: str) -> str:
-    file = BytesIO()
-    Image.new("RGB", (64, 64), (shade, 255 - shade, 128)).save(file, kind)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def _file(shade: int, kind: str) -> bytes:
+def _picture(shade: int, kind: str) -> bytes:
     file = BytesIO()
     Image.new("RGB" if kind == "JPEG" else "RGBA", (64, 64), (shade, 255 - shade, 128)).save(file, kind)
     return file.getvalue()
 
 
-PICTURES = strategies.builds(_picture, strategies.integers(0, 255), strategies.sampled_from(["PNG", "JPEG"]))
-schemathesis.openapi.format("picture", PICTURES)
-for kind in ("PNG", "JPEG", "WEBP"):
-    files = strategies.builds(_file, strategies.integers(0, 255), strategies.just(kind))
-    schemathesis.openapi.media_type(f"image/{kind.lower()}", files)
+def _drawn(kinds: Sequence[str]) -> strategies.SearchStrategy[bytes]:
+    return strategies.builds(_picture, strategies.integers(0, 255), strategies.sampled_from(kinds))
+
+
+KINDS = ("PNG", "JPEG", "WEBP")
+schemathesis.openapi.format("picture", _drawn(KINDS).map(lambda content: base64.b64encode(content).decode()))
+schemathesis.openapi.format("binary", _drawn(("PNG", "WEBP")).map(Binary))  # a mask of OpenAI's has transparent parts
+for kind in KINDS:
+    schemathesis.openapi.media_type(f"image/{kind.lower()}", _drawn([kind]))
 
 
 @schemathesis.hook
