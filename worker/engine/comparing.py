@@ -76,11 +76,13 @@ def _places(call: Call) -> Iterator[Place]:
 
 
 def _other_values(leaf: Tensor) -> Tensor:
-    """Halves integers, of several in a row, as in a mask, only the last; moves other numbers a little more."""
+    """Halves integers, flips the last of ones and zeros, as in a mask, and moves other numbers a little more."""
     if is_floating(leaf):
         return leaf / 2 - 0.25
+    if leaf.long().max() > 1:
+        return leaf // 2
     other, last = leaf.clone(), (..., -1) if leaf.ndim > 1 else ...
-    other[last] = (leaf[last].long() // 2).to(leaf.dtype)
+    other[last] = (1 - leaf[last].long()).to(leaf.dtype)
     return other
 
 

@@ -90,6 +90,7 @@ class Leading(Rows):
         ("timestep", torch.tensor(2), torch.tensor([5, 7])),
         ("timestep", torch.tensor([0.0]), torch.tensor([[0.5], [0.7]])),
         ("scale", torch.ones(1, 3, dtype=torch.int64), torch.tensor([[[1, 1, 0]], [[1, 0, 0]]])),
+        ("scale", torch.tensor([[1, 2, 0]]), torch.tensor([[[2, 1, 0]], [[1, 1, 0]]])),
         ("scale", torch.ones(1, 3, dtype=torch.bool), torch.tensor([[[True, False, True]], [[False, True, True]]])),
     ],
 )
