@@ -26,8 +26,9 @@ def fuzz(state_dir: Path, examples: int, seed: int) -> Report:
     """Sends requests drawn from `/openapi.json`, valid and not; makes every check that schemathesis has."""
     service = Service(state_dir, DARKROOM_CATALOGUE=str(HERE / "models.toml"), DARKROOM_MAX_QUEUED="1000000")
     try:
-        program = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml")]
-        command = [*program, "run", f"{service.http.base_url}/openapi.json"]
+        program = str(Path(sys.executable).with_name("schemathesis"))
+        described = f"{service.http.base_url}/openapi.json"
+        command = [program, "--config-file", str(HERE / "schemathesis.toml"), "run", described]
         options = ["--checks", "all", "--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure"]
         ran = subprocess.run(
             [*command, *options, "--no-color"],

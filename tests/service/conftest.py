@@ -108,7 +108,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Service]:
-    egress = {"DARKROOM_EGRESS_ALLOW": "127.0.0.1", "DARKROOM_EGRESS_PORTS": str(receiver.port)}
+    egress = {"DARKROOM_EGRESS_ALLOW": "127.0.0.1", "DARKROOM_EGRESS_PORTS": f"443,{receiver.port}"}
     service = Service(tmp_path_factory.mktemp("s"), **egress)
     try:
         yield service

@@ -11,8 +11,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.contract import names
-from app.contract.job import JobStatus
 from app.contract.admission import TURN_COSTS
+from app.contract.job import JobStatus
 from tests.worker.queue.front import Front
 from tests.worker.queue.hand import Hand
 from worker.queue import Claim
