@@ -21,6 +21,7 @@ The rules:
 3. The first meeting of a kind is checked against lone answers, and where they differ the kind is never stacked again.
    It is repeated with other values: what a module takes from the first row for all has to be alike from then on.
    On a CPU, each call of a stacked pass is rounded as alone: a difference of 1e-7 can grow to 1e-2 in a few steps.
+   Not so where parts of a module are compiled: their code rounds in its own way anyway.
 4. A batch that fails is answered again one by one, so only the culprit's run fails; out of memory, in halves.
 5. Runs share weights and nothing else: each has its own pipeline object and schedulers. A pipeline that changes a
    shared module while it runs is noticed before the change meets a forward pass, and runs exclusively from then on.

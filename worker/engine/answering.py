@@ -143,7 +143,7 @@ class Answering:
         return self._run(call)
 
     def _answer_and_note(self, call: Call) -> Answer:
-        if call.rows > 1 or not call.is_on_cpu:
+        if call.rows > 1 or not call.is_rounded_as_alone:
             return self._answer_alone(call)
         with Layouts() as layouts:
             answer = self._answer_alone(call)

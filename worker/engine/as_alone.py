@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -17,6 +17,17 @@ from worker.engine.wearing import worn
 
 VECTOR = 32  # numbers; with AVX-512, two vectors at a time
 FEW = 11  # vectors; with MKL 2024.2 and two threads: from twelve on, how many there are makes no difference
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether any part of a module is, by `torch.compile` or `compile`.
+
+    Compiled code rounds otherwise than a stock pipeline's in any case, and is compiled again for every function mode
+    that it meets: such modules meet none.
+    """
+    return any(
+        part._compiled_call_impl or hasattr(part.forward, "_torchdynamo_orig_callable") for part in module.modules()
+    )
 
 
 class Layouts(TorchFunctionMode):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from worker.engine.as_alone import AsAlone
+from worker.engine.as_alone import AsAlone, is_compiled
 from worker.engine.digest import digest
 from worker.engine.randomness import States
 from worker.engine.stacking import Kind, describe, flatten, listed_rows, rebuild, stack, tensors_of
@@ -61,8 +61,10 @@ class Call:
             self.loose = self.method.number, frozenset(loose)
 
     @property
-    def is_on_cpu(self) -> bool:
-        return next(tensors_of(leaf)[0] for leaf in self.leaves if tensors_of(leaf)).device.type == "cpu"
+    def is_rounded_as_alone(self) -> bool:
+        """Whether it is to be, in company: on a CPU, where no part of the module is compiled."""
+        device = next(tensors_of(leaf)[0] for leaf in self.leaves if tensors_of(leaf)).device
+        return device.type == "cpu" and not is_compiled(self.method.module)
 
     def _foreign(self) -> str | None:
         if not self.rows:
@@ -119,7 +121,7 @@ def answer_stacked(calls: Sequence[Call], widest: Call, layouts: Sequence[torch.
     arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
     with (
         wearing([(call.adapters, call.rows) for call in calls]),
-        AsAlone(layouts) if widest.is_on_cpu else nullcontext(),
+        AsAlone(layouts) if widest.is_rounded_as_alone else nullcontext(),
     ):
         bound = widest.method.bound(arguments)
         return widest.method(*bound.args, **bound.kwargs)

@@ -89,6 +89,35 @@ def test_a_row_whose_memory_layout_is_another_among_others_is_normalised_and_con
     assert equals_alone(Turning(nn.GroupNorm(2, 8), nn.Conv2d(8, 8, 3, padding=1), nn.GroupNorm(4, 8)), 8, 12, 12)
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_compiled_code_is_not_compiled_again_for_company(is_whole: bool) -> None:
+    class Block(nn.Sequential):
+        def forward(self, sample: Tensor) -> Tensor:  # torch compiles no forward pass of its own for itself
+            return super().forward(sample)
+
+    graphs = []
+
+    def compiler(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    module: Any = nn.Sequential(Block(nn.Linear(64, 64)), nn.Linear(64, 64))
+    if is_whole:
+        module = torch.compile(module, backend=compiler, dynamic=True)
+    else:
+        module[0].compile(backend=compiler, dynamic=True)
+    room = Room(module)
+    for rows in (1, 2):  # one row is compiled apart from several
+        module(values(0, rows, 64))
+    before = len(graphs)
+
+    room.develop(*[room.admit(sample=values(seed, rows, 64)) for seed, rows in enumerate([1, 2, 3, 1, 5])])
+
+    assert len(graphs) == before == 2
+    assert room.reasons == []
+
+
 def test_frames_folded_into_the_rows_are_told_apart_and_what_is_no_row_is_left_alone() -> None:
     class Folding(Deep):
         def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
