@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo up test check fix bench chaos clean
+.PHONY: demo up test check fix bench chaos fuzz clean
 
 demo: $(INSTALLED)  ## a prompt in, a picture out: cat.png
 	$(BIN)/darkroom demo
@@ -36,6 +36,9 @@ bench: $(INSTALLED)  ## the tables of benchmarks/RESULTS.md
 
 chaos: $(INSTALLED)  ## kills workers and Redis, pauses them, loses replies; counts what is lost
 	$(BIN)/python -m tests.chaos
+
+fuzz: $(INSTALLED)  ## thousands of requests drawn from the API's own description, valid and not
+	$(BIN)/python -m tests.fuzz
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
