@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +19,7 @@ from app.contract.errors import InvalidImage
 from app.contract.generation import Generation
 from app.contract.storage import Storage
 from app.listener import address_of, listen
-from tests import broken_pictures, picture_files
+from tests import broken_pictures, decoders, picture_files
 from tests.app.pictures.test_inspection import MUTATIONS, mutated
 from tests.broken_pictures import Fate, Sent
 from tests.service.conftest import Service
@@ -52,6 +51,7 @@ class Api:
     def __init__(self, http: httpx.Client, pid: int, storage: Storage) -> None:
         self.http, self.pid, self.storage = http, pid, storage
         self.decoder = Decoder(processes=1)
+        self.others = decoders.programs()  # decoders that tests before these have left
 
     def outcome(self, sent: Sent, form: int) -> Image.Image | str:
         """What became of a picture that was sent, in one of three forms: itself, or who refused it."""
@@ -101,7 +101,7 @@ def test_every_broken_picture_is_refused_or_right_and_costs_little(api: Api, red
                 assert isinstance(outcome, Image.Image), name
                 difference = ImageChops.difference(outcome, picture_files.scene())
                 assert max(ImageStat.Stat(difference).mean) < TOLERANCE, name
-    [decoder] = [each for each in psutil.Process().children() if "program.py" in " ".join(each.cmdline())]
+    [decoder] = decoders.programs() - api.others
     assert most_memory(api.pid) < MOST_BYTES
     assert most_memory(decoder.pid) < MOST_BYTES
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from app.contract.generation import Picture
-from tests import picture_files
+from tests import decoders, picture_files
 from tests.picture_files import SIZE, encoded, scene, turned
 from worker.decoding import Decoder, Undecodable
 from worker.decoding.decoder import Role
@@ -16,8 +16,12 @@ COLOURED, GREY = picture_files.valid(), picture_files.valid_grey()
 TOLERANCE = 3.0  # of 255, on average; lossy files
 
 
-@pytest.fixture(scope="module")
+OTHERS: set[psutil.Process] = set()  # that tests before these have left
+
+
+@pytest.fixture(scope="module", autouse=True)
 def decoder() -> Decoder:
+    OTHERS.update(decoders.programs())
     return Decoder(processes=1)
 
 
@@ -32,8 +36,8 @@ def decode(
     return decoder.decode(content, picture, wanted, role)
 
 
-def programs() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if "program.py" in " ".join(each.cmdline())]
+def programs() -> set[psutil.Process]:
+    return decoders.programs() - OTHERS
 
 
 def assert_alike(picture: Image.Image, expected: Image.Image) -> None:
@@ -158,10 +162,10 @@ def test_several_threads_share_a_few_decoders(decoder: Decoder) -> None:
 
 
 def test_a_decoder_that_nobody_holds_ends() -> None:
-    before = {each.pid for each in programs()}
+    before = programs()
     decoder = Decoder(processes=1)
     decode(decoder, COLOURED["png"])
-    [program] = [each for each in programs() if each.pid not in before]
+    [program] = programs() - before
 
     del decoder
 
