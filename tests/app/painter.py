@@ -11,7 +11,7 @@ from redis import Redis
 from app.contract import names
 from app.contract.events import EventType
 from app.contract.job import Development, StoredImage
-from app.contract.storage import FOLDER
+from app.contract.storage import Storage
 from tests.app.processes import wait_until
 from tests.worker.queue.hand import Hand
 from worker.queue import endings
@@ -23,7 +23,7 @@ class Painter:
 
     def __init__(self, redis: Redis, images: Path) -> None:
         self._redis: Any = redis
-        self._images = images / FOLDER
+        self._storage = Storage(images.as_uri())
         self._hand = Hand(redis, "darkroom-painter", ["mini"])
 
     def take(self) -> Claim:
@@ -60,6 +60,4 @@ class Painter:
         return StoredImage(key=key, content_type="image/png", sha256=digest, seed=7 + n, **size)
 
     def _write(self, key: str, picture: bytes) -> None:
-        file = self._images / key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(picture)
+        self._storage.put(key, picture, "image/png")  # all of it or nothing, though it is being read

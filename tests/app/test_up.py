@@ -163,5 +163,5 @@ def commandline(pid: int) -> str:
 
 
 def leases(redis: Redis) -> list[bytes]:
-    """Those of the workers; their keeper has one, too."""
-    return [key for key in redis.scan_iter(names.lease_key("*")) if b"-keeper-" not in key]
+    """Those of the workers; their keeper and the courier have one, too."""
+    return [key for key in redis.scan_iter(names.lease_key("*")) if b"-worker-" in key]
