@@ -6,10 +6,10 @@ import redis.asyncio
 
 from app.contract import names
 from app.contract.announcement import Announcement
-from app.contract.generation import Generation, Output
 from app.contract.job import JobError, JobRecord, JobStatus
 from app.contract.job_store import JobStore
 from app.contract.queues import QueueCounts, Queues
+from tests.app.contract.asked import generation
 from tests.worker.queue.eventually import eventually
 
 Answer = TypeVar("Answer")
@@ -26,13 +26,13 @@ class Front:
         return self.admit_record(job_id, tenant=tenant, **changes).record_id
 
     def admit_record(self, job_id: str | None = None, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> JobRecord:
-        record = self._ask(lambda store: store.admit(_generation(**changes), job_id, tenant=tenant))
+        record = self._ask(lambda store: store.admit(generation(**changes), job_id, tenant=tenant))
         self._tenants[record.record_id] = tenant
         return record
 
     def admit_many(self, number: int, *, tenant: str = names.OPEN_TENANT, **changes: Any) -> list[str]:
         async def ask(store: JobStore) -> list[str]:
-            return [(await store.admit(_generation(**changes), tenant=tenant)).record_id for _ in range(number)]
+            return [(await store.admit(generation(**changes), tenant=tenant)).record_id for _ in range(number)]
 
         record_ids = self._ask(ask)
         self._tenants |= dict.fromkeys(record_ids, tenant)
@@ -82,21 +82,3 @@ class Front:
                 return await question(Queues(client, retention_s=600))
 
         return asyncio.run(look())
-
-
-def _generation(**changes: Any) -> Generation:
-    fields: dict[str, Any] = {
-        "model": "mini",
-        "prompt": "a cat wearing a space helmet",
-        "negative_prompt": "",
-        "width": 128,
-        "height": 128,
-        "num_images": 1,
-        "num_inference_steps": 20,
-        "guidance_scale": 5.0,
-        "seed": 7,
-        "scheduler": "DDIMScheduler",
-        "output": Output(),
-        "metadata": {},
-    }
-    return Generation(**{**fields, **changes})
