@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo up test check fix bench chaos fuzz clean
+.PHONY: demo up test check fix bench chaos fuzz deploy-test clean
 
 demo: $(INSTALLED)  ## a prompt in, a picture out: cat.png
 	$(BIN)/darkroom demo
@@ -39,6 +39,10 @@ chaos: $(INSTALLED)  ## kills workers and Redis, pauses them, loses replies; cou
 
 fuzz: $(INSTALLED)  ## thousands of requests drawn from the API's own description, valid and not
 	$(BIN)/python -m tests.fuzz
+
+deploy-test: $(INSTALLED)  ## builds the images and runs the stack, as root on Debian; a line for each promise
+	$(BIN)/pip install -q -c constraints.txt -e '.[deploy]'
+	$(BIN)/python -m tests.deploy
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
