@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from tests.deploy.cases import CASES
-from tests.deploy.report import Line, heading, row
+from tests.deploy.report import heading, row
 from tests.deploy.site import prepared
 
 
@@ -21,13 +21,10 @@ def main() -> int:
     _say(heading())
     with prepared() as site:
         for name in names:
-            holds &= all([_told(name, line) for line in CASES[name](site)])
+            for line in CASES[name](site):
+                _say(row(name, line))
+                holds &= line.holds
     return 0 if holds else 1
-
-
-def _told(case: str, line: Line) -> bool:
-    _say(row(case, line))
-    return line.holds
 
 
 def _say(text: str) -> None:
