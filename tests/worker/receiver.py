@@ -26,11 +26,12 @@ class Receiver:
     answers: list[Answer] = field(default_factory=lambda: [200])
     heard: list[Heard] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+    host: str = "127.0.0.1"
     port: int = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://{self.host}:{self.port}/hook"
 
     def next_answer(self) -> Answer:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -41,8 +42,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving(*answers: Answer) -> Iterator[Receiver]:
-    receiver = Receiver(list(answers) or [200])
+def receiving(*answers: Answer, host: str = "127.0.0.1", port: int = 0) -> Iterator[Receiver]:
+    """A receiver at this address; port 0: any that is free."""
+    receiver = Receiver(list(answers) or [200], host=host)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -65,7 +67,7 @@ def receiving(*answers: Answer) -> Iterator[Receiver]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
+    with _Server((host, port), Handler) as server:
         receiver.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
