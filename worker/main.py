@@ -19,12 +19,14 @@ from worker.retention import forgetting
 from worker.task import Workbench, develop, discard
 from worker.watchdog import require_progress
 
+STORAGE_PATIENCE_S = 180.0  # a picture that is made is not thrown away for a minute's outage
+
 
 def main(settings: Settings, name: str | None = None) -> None:
     """Runs one worker until the first SIGTERM or SIGINT and the end of its jobs."""
     started_at = datetime.now(UTC)
     catalogue, placement = Catalogue.read(settings.catalogue), Placement.choose(settings)
-    storage = Storage(settings.storage_address)
+    storage = Storage(settings.storage_address, patience_s=STORAGE_PATIENCE_S)
     set_threads(settings)
     redis = connect(settings.redis_address)
     with Engine(settings.max_rows, placement.device) as engine, forgetting(storage, redis, settings.retention_s):
@@ -65,7 +67,7 @@ def _announcement(
         capacity=worker.capacity,
         running=len(worker.claims),
         models=models.names,
-        modules=[ModuleCounts(**asdict(each)) for each in stats.modules],
+        modules=[ModuleCounts.model_validate(each, from_attributes=True) for each in stats.modules],
         never_stacked=[NeverStacked(**asdict(each)) for each in stats.never_stacked],
         paces=worker.pacer.paces,
     )

@@ -12,6 +12,7 @@ from rq.job import Job
 from app.contract.storage import Storage
 
 EVERY_S = 600.0
+LAST_WORD_S = 5.0  # a storage that is away keeps no worker from ending
 logger = logging.getLogger(__name__)
 
 
@@ -45,4 +46,4 @@ def forgetting(storage: Storage, redis: Redis, retention_s: float, every_s: floa
         yield
     finally:
         over.set()
-        thread.join()
+        thread.join(LAST_WORD_S)

@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from obstore import Attributes  # its stubs alone have it
 
 FOLDER = "darkroom-jobs"  # the storage may hold other people's files
+LONGEST_PAUSE_S = 2.0  # between two tries
 
 
 class Storage:
-    """Pictures by key, in a folder of their own; a key is written once and never changed."""
+    """Pictures by key, in a folder of their own; a key is written once and never changed.
 
-    def __init__(self, url: str, *, redirects: bool = False) -> None:
+    A storage that is away is tried again for as long as `patience_s`; then each method raises obstore's BaseError.
+    """
+
+    def __init__(self, url: str, *, redirects: bool = False, patience_s: float = 5.0) -> None:
         self._redirects = redirects
-        is_folder = url.startswith("file:")
-        self._store: ObjectStore = from_url(url, mkdir=True, automatic_cleanup=True) if is_folder else from_url(url)
+        self._store = _folder(url) if url.startswith("file:") else _remote(url, patience_s)
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
         obstore.put(self._store, f"{FOLDER}/{key}", content, attributes=self._attributes(content_type))
@@ -72,6 +75,21 @@ class Storage:
             obstore.delete(self._store, list(old))
             forgotten += len(old)
         return forgotten
+
+
+def _folder(url: str) -> ObjectStore:
+    return from_url(url, mkdir=True, automatic_cleanup=True)
+
+
+def _remote(url: str, patience_s: float) -> ObjectStore:
+    return from_url(
+        url,
+        retry_config={
+            "max_retries": 10_000,  # the time alone decides
+            "retry_timeout": timedelta(seconds=patience_s),
+            "backoff": {"max_backoff": timedelta(seconds=LONGEST_PAUSE_S)},
+        },
+    )
 
 
 def _job(path: str) -> str:

@@ -28,6 +28,7 @@ class ObjectServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.objects: dict[str, Stored] = {}
         self.requests: list[str] = []
+        self.refusals = 0  # of the next requests so many are answered with 503
 
     def listing(self, bucket: str, prefix: str) -> str:
         """In both of the forms that there are: S3's, which Google speaks too, and Azure's."""
@@ -58,6 +59,15 @@ def object_server(account: str = "") -> Iterator[ObjectServer]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: ObjectServer
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if is_refused := self.server.refusals > 0:
+            self.server.refusals -= 1
+            self._body()
+            self._answer(503)
+        return not is_refused
 
     def do_PUT(self) -> None:
         content, headers = self._body(), self.headers

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from obstore.exceptions import BaseError
 
 from app.contract.storage import FOLDER, Storage
 from tests.app.contract.object_server import ObjectServer, Stored
@@ -34,6 +35,24 @@ def test_an_object_store_keeps_a_picture_with_its_type_in_a_folder_of_ours(
     [(key, stored)] = server.objects.items()
     assert (key, stored.content_type) == (f"bucket/{FOLDER}/job/run/0.png", "image/png")
     assert asyncio.run(storage.get("job/run/0.png")) == storage.read("job/run/0.png") == b"pixels"
+
+
+def test_an_object_store_that_is_away_for_a_moment_is_tried_again(storage: Storage, server: ObjectServer) -> None:
+    server.refusals = 2
+
+    storage.put("job/run/0.png", b"pixels", "image/png")
+
+    assert storage.read("job/run/0.png") == b"pixels"
+
+
+def test_an_object_store_that_stays_away_is_given_up_in_time(scheme: str, server: ObjectServer) -> None:
+    server.refusals = 1_000
+    impatient = Storage(f"{scheme}://bucket", patience_s=0)
+
+    with pytest.raises(BaseError):
+        impatient.put("job/run/0.png", b"pixels", "image/png")
+
+    assert len(server.requests) == 1
 
 
 def test_an_object_store_tells_that_a_picture_is_gone(storage: Storage) -> None:
