@@ -78,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.intake = Intake.of(settings)
     app.state.traffic = Traffic()
     app.state.openai_wait_s = settings.openai_wait_s
+    app.state.public_url = settings.public_url
     app.state.started_at = int(time.time())
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_held_bytes=settings.max_held_bytes)
     app.add_middleware(Polls)

@@ -67,6 +67,12 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Where the API listens.")
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="How callers reach the API through proxies, as https://images.example.org. "
+        "Unset: as each request says.",
+    )
     auth: Literal["auto", "keys", "open"] = Field(
         default="auto",
         description="auto: API keys are asked for once there is one, or where others can reach the API.",

@@ -37,7 +37,8 @@ async def _visit(
 async def _desk(
     request: Request, submission: TheSubmission, events: TheEvents, storage: TheStorage, links: TheLinks
 ) -> Desk:
-    return Desk(submission, events, storage, links, request.app.state.openai_wait_s)
+    state = request.app.state
+    return Desk(submission, events, storage, links, state.openai_wait_s, state.public_url)
 
 
 async def require_form(request: Request) -> None:

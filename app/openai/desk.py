@@ -29,6 +29,7 @@ class Desk:
     storage: Storage
     links: Links
     patience_s: float
+    public_url: str | None
 
     async def serve(
         self,
@@ -50,7 +51,7 @@ class Desk:
         ended = await while_connected(visit.request, self.events.wait_for_end(record, self.patience_s))
         if ended is None:
             raise ClientGone
-        answer = await self._answer(ended, asked, str(visit.request.base_url))
+        answer = await self._answer(ended, asked, self.public_url or str(visit.request.base_url))
         return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
     async def _answer(self, record: JobRecord, asked: ImageRequest, base_url: str) -> ImagesAnswer:
