@@ -16,8 +16,8 @@ from app.contract.keys import Key, KeyStore, Pace, Scope
 from app.contract.limits import Quota
 from app.contract.links import Links, read_links
 from app.contract.settings import Settings
+from app.contract.unstartable import Unstartable
 from app.redis_client import connect
-from app.unstartable import Unstartable
 
 MEMORY_S = 2.0  # for so long a revoked key may still be taken
 MOST_REMEMBERED = 10_000

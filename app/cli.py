@@ -32,7 +32,7 @@ def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None
     from app import up as service
     from app import workers
     from app.contract.catalogue import CatalogueUnreadable
-    from app.unstartable import Unstartable
+    from app.contract.unstartable import Unstartable
 
     settings = settings_with(host=host, port=port, state_dir=state_dir)
     try:
@@ -49,9 +49,9 @@ def api(host: Host = None, port: Port = None, state_dir: StateDir = None) -> Non
 
     from app.auth import require_a_key
     from app.contract.catalogue import CatalogueUnreadable
+    from app.contract.unstartable import Unstartable
     from app.listener import address_of, listen
     from app.server import serve
-    from app.unstartable import Unstartable
 
     settings = settings_with(host=host, port=port, state_dir=state_dir)
     try:
@@ -70,7 +70,7 @@ def worker(state_dir: StateDir = None) -> None:
 
     from app import workers
     from app.contract.catalogue import CatalogueUnreadable
-    from app.unstartable import Unstartable
+    from app.contract.unstartable import Unstartable
 
     settings = settings_with(state_dir=state_dir)
     try:

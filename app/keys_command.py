@@ -89,9 +89,9 @@ def _with_keys(ask: "Callable[[KeyStore], Awaitable[Answer]]", state_dir: Path |
 
     from app.contract.errors import RedisUnavailable
     from app.contract.keys import KeyStore
+    from app.contract.unstartable import Unstartable
     from app.redis_client import connect
     from app.redis_server import embedded_redis
-    from app.unstartable import Unstartable
 
     settings = settings_with(state_dir=state_dir)
 

@@ -1,7 +1,7 @@
 import errno
 import socket
 
-from app.unstartable import Unstartable
+from app.contract.unstartable import Unstartable
 
 BACKLOG = 2048
 

