@@ -1,6 +1,7 @@
 import functools
 import inspect
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
@@ -38,7 +39,8 @@ class Method:
         self.is_of_pictures = name.endswith((".decode", ".encode"))
         self.number = next(_numbers)  # stands for the method in signatures, which outlive it
         self.answered_at = 0  # the hub's latest batch of it
-        self.calls = self.forwards = self.rows = 0
+        self.calls = 0
+        self.forwards: Counter[int] = Counter()  # by their rows
         self._signature = inspect.signature(original)
         self._defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
 

@@ -48,7 +48,8 @@ class Answering:
         self._layouts: dict[Hashable, Sequence[torch.memory_format]] = {}  # of lone rows, layer by layer
         self._limits: dict[Hashable, int] = {}
         self._sizes_met: Counter[Hashable] = Counter()
-        self._memo = Memo()
+        self.memo = Memo()
+        self.halvings = 0  # of batches that the memory was too small for
         self._alive = alive
 
     def join(self, one: Call, other: Call) -> Call | None:
@@ -94,14 +95,14 @@ class Answering:
 
     def forget(self) -> None:
         """Frees what is remembered of earlier answers; any thread may ask for it."""
-        self._memo = Memo()
+        self.memo = Memo(lookups=self.memo.lookups)
 
     def answer(self, calls: Sequence[Call]) -> list[Answer]:
         """Answers a batch, each call by its rows; a call that fails on its own is answered with its error."""
         first = calls[0]
         first.method.calls += len(calls)
         if first.is_lookup and not first.method.module.training:
-            return self._memo.answer(calls, self._answer)
+            return self.memo.answer(calls, self._answer)
         return self._answer(calls)
 
     def _answer(self, calls: Sequence[Call]) -> list[Answer]:
@@ -181,6 +182,7 @@ class Answering:
         return answers
 
     def _halve(self, calls: Sequence[Call]) -> None:
+        self.halvings += 1
         self.forget()
         self._limits[calls[0].loose] = max(1, sum(call.rows for call in calls) // 2)
 
@@ -278,8 +280,7 @@ class Answering:
 
     def _count(self, method: Method, rows: int) -> None:
         self._alive()
-        method.forwards += 1
-        method.rows += rows
+        method.forwards[rows] += 1
 
 
 def _are_mixed(calls: Sequence[Call]) -> bool:

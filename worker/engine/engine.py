@@ -39,6 +39,8 @@ class Engine:
         self._in_flight: dict[Run, None] = {}
         self._arrived: list[Run] = []
         self._is_closed = False
+        self._busy_s = 0.0
+        self._failed_of_memory = 0
         self._alive_at: float | None = None  # when the thread last got on with something; None while it has nothing
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -117,14 +119,20 @@ class Engine:
     def stats(self) -> EngineStats:
         """Returns the present figures; never waits for a forward pass."""
         methods = [
-            ModuleStats(method.model, method.name, method.calls, method.forwards, method.rows)
+            ModuleStats(method.model, method.name, method.calls, dict(method.forwards))
             for adoption in self._adoptions
             for method in adoption.methods
         ]
         answering = self._hub.answering
         never, apart = (tuple(sorted([*reasons])) for reasons in (answering.never_stacked, answering.apart))
         exclusive = tuple(sorted(pipeline.__name__ for pipeline in [*self._hub.exclusive]))
-        return EngineStats(len(self._in_flight), tuple(methods), never, apart, exclusive)
+        return EngineStats(
+            *(len(self._in_flight), tuple(methods), never, apart, exclusive),
+            remembered=answering.memo.lookups["remembered"],
+            missed=answering.memo.lookups["missed"],
+            out_of_memory=answering.halvings + self._failed_of_memory,
+            busy_s=self._busy_s,
+        )
 
     def drain(self, timeout: float | None = None) -> bool:
         """Waits until no run is in flight; returns False if some still are when the seconds are over."""
@@ -176,10 +184,12 @@ class Engine:
                 if self._device and self._device.index and self._device.type == "cuda":  # a thread begins on the first
                     torch.cuda.set_device(self._device)
                 while self._welcome():
+                    began = time.monotonic()
                     self._live()
                     self._settle(self._abort_where_due())
                     self._begin()
                     self._settle(self._hub.advance())
+                    self._busy_s += time.monotonic() - began
             finally:
                 self._abandon()
 
@@ -224,6 +234,7 @@ class Engine:
                 del self._in_flight[run]
             self._changed.notify_all()
         for run in ended:
+            self._failed_of_memory += isinstance(run.outcome.error, torch.OutOfMemoryError)
             run.settle()
 
     def _abandon(self) -> None:

@@ -1,4 +1,4 @@
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -20,7 +20,9 @@ class Memo:
     A lookup has integers alone for tensors, and a module that is not in training answers it the same each time.
     """
 
-    def __init__(self, limit: int = BYTES) -> None:
+    def __init__(self, limit: int = BYTES, lookups: Counter[str] | None = None) -> None:
+        """`lookups` goes on with another memo's counts of those that were remembered and missed."""
+        self.lookups = Counter() if lookups is None else lookups
         self._limit = limit
         self._size = 0
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
@@ -29,6 +31,7 @@ class Memo:
         """Answers each call by what is kept, or by an equal one in the batch; the rest by `answer_all`."""
         keys = [_key(call) for call in calls]
         missing = {key: call for key, call in zip(keys, calls, strict=True) if key not in self._kept}
+        self.lookups.update(missed=len(missing), remembered=len(calls) - len(missing))
         answers: dict[Hashable, Answer] = {}
         if missing:
             answers.update(zip(missing, answer_all([*missing.values()]), strict=True))

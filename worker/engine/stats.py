@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -5,15 +6,22 @@ from dataclasses import dataclass
 class ModuleStats:
     """Totals of one rerouted method since it was adopted; they never fall.
 
-    `calls` were asked for by runs, `forwards` executed to answer them; `rows` is the sum of the forwards' rows.
-    What a first meeting is checked with besides, other values than were asked for, is not counted.
+    `calls` were asked for by runs, `forwards` executed to answer them; `by_rows` says how many of these had how many
+    rows. What a first meeting is checked with besides, other values than were asked for, is not counted.
     """
 
     model: str
     module: str
     calls: int
-    forwards: int
-    rows: int
+    by_rows: Mapping[int, int]
+
+    @property
+    def forwards(self) -> int:
+        return sum(self.by_rows.values())
+
+    @property
+    def rows(self) -> int:
+        return sum(rows * forwards for rows, forwards in self.by_rows.items())
 
     @property
     def mean_rows(self) -> float:
@@ -34,7 +42,9 @@ class EngineStats:
     """What an engine does and has done.
 
     `apart` says in what calls differed that waited together and were not stacked with each other; they may well have
-    been with others. `exclusive` names the pipeline classes that run one at a time.
+    been with others. `exclusive` names the pipeline classes that run one at a time. Lookups, such as texts to be encoded,
+    were `remembered` or `missed`. `out_of_memory` counts batches that were halved and runs that failed. `busy_s` is the
+    time in which the engine had something to do.
     """
 
     runs: int
@@ -42,3 +52,7 @@ class EngineStats:
     never_stacked: tuple[NeverStacked, ...]
     apart: tuple[NeverStacked, ...]
     exclusive: tuple[str, ...]
+    remembered: int
+    missed: int
+    out_of_memory: int
+    busy_s: float

@@ -185,6 +185,7 @@ def test_a_batch_too_large_for_the_memory_is_answered_in_halves_from_then_on() -
 
     assert max(room.module.seen) == 2
     assert room.module.refused == [4]
+    assert room.hub.answering.halvings == 1
     assert room.reasons == []
     for seed, result in enumerate(results):
         torch.testing.assert_close(result, room.alone(sample=sample(seed)))

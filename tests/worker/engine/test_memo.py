@@ -44,6 +44,7 @@ def test_equal_texts_are_encoded_once_whether_together_or_later() -> None:
     again = read(room, [3, 4], [1, 2])
 
     assert room.module.seen == []
+    assert room.hub.answering.memo.lookups == {"missed": 2, "remembered": 3}
     torch.testing.assert_close(again[1], Reading(room.module)([1, 2]))
 
 

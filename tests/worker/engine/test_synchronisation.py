@@ -86,12 +86,12 @@ def test_in_steady_state_the_hubs_own_code_never_waits_for_the_device(device: st
         hub.admit(Run(pipeline, arguments, frozenset([adoption]), branch_off()))
     for _ in range(20):
         hub.advance()
-    forwards = sum(method.forwards for method in adoption.methods)
+    forwards = sum(method.forwards.total() for method in adoption.methods)
 
     with Waiting() as waiting, forbidden(device):
         for _ in range(10):
             hub.advance()
 
     assert len(hub.runs) == 4
-    assert sum(method.forwards for method in adoption.methods) - forwards == 10
+    assert sum(method.forwards.total() for method in adoption.methods) - forwards == 10
     assert waiting.seen == []
