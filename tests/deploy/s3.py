@@ -117,11 +117,12 @@ class Bucket:
         self.gateway.start()
         back = time.perf_counter()
         ended = [self.service.ended(job) for job in posted]
+        again_s = time.perf_counter() - back
         succeeded = sum(job["status"] == "succeeded" and job["attempt"] == 1 for job in ended)
         figure = (
-            f"{succeeded} of {JOBS} jobs succeeded at their first attempt, "
-            f"{ended_in_it.count('running')} of them ran without it; the last {time.perf_counter() - back:.1f} s after the {back - went:.0f} s without it; "
-            f"a job with a picture was told {refused.status_code} after {refused_s:.1f} s"
+            f"{back - went:.0f} s without it: {ended_in_it.count('running')} jobs ran, {succeeded} of {JOBS} "
+            f"succeeded at their first attempt, the last {again_s:.1f} s after it came back; a job with a picture was told "
+            f"{refused.status_code} after {refused_s:.1f} s"
         )
         return Line("the storage goes away and comes back", figure, (succeeded, refused.status_code) == (JOBS, 503))
 
