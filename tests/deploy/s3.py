@@ -121,8 +121,8 @@ class Bucket:
         succeeded = sum(job["status"] == "succeeded" and job["attempt"] == 1 for job in ended)
         figure = (
             f"{back - went:.0f} s without it: {ended_in_it.count('running')} jobs ran, {succeeded} of {JOBS} "
-            f"succeeded at their first attempt, the last {again_s:.1f} s after it came back; a job with a picture was told "
-            f"{refused.status_code} after {refused_s:.1f} s"
+            f"succeeded at their first attempt, the last {again_s:.1f} s after it came back; "
+            f"a job with a picture was told {refused.status_code} after {refused_s:.1f} s"
         )
         return Line("the storage goes away and comes back", figure, (succeeded, refused.status_code) == (JOBS, 503))
 
