@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app import keys_command
-from app.terminal import fail, say, settings_with
+from app.terminal import fail, settings_with, voice
 
 CANCELED_BY_HAND = 130
 
@@ -37,7 +37,7 @@ def up(host: Host = None, port: Port = None, state_dir: StateDir = None) -> None
     settings = settings_with(host=host, port=port, state_dir=state_dir)
     try:
         workers.require_packages()
-        asyncio.run(service.up(settings, say))
+        asyncio.run(service.up(settings, voice(settings)))
     except (CatalogueUnreadable, Unstartable) as error:
         fail(str(error))
 
@@ -57,7 +57,7 @@ def api(host: Host = None, port: Port = None, state_dir: StateDir = None) -> Non
     try:
         asyncio.run(require_a_key(settings))
         with listen(settings.host, settings.port) as listener:
-            typer.echo(f"darkroom: listening on {address_of(listener)}")
+            voice(settings)(f"listening on {address_of(listener)}")
             serve(settings, listener)
     except (CatalogueUnreadable, Unstartable) as error:
         fail(str(error))
@@ -75,7 +75,7 @@ def worker(state_dir: StateDir = None) -> None:
     settings = settings_with(state_dir=state_dir)
     try:
         workers.require_packages()
-        asyncio.run(workers.work(settings, say))
+        asyncio.run(workers.work(settings, voice(settings)))
     except (CatalogueUnreadable, Unstartable) as error:
         fail(str(error))
 
@@ -86,8 +86,13 @@ def courier(state_dir: StateDir = None) -> None:
     import asyncio
 
     from app import workers
+    from app.contract.unstartable import Unstartable
 
-    asyncio.run(workers.deliver(settings_with(state_dir=state_dir), say))
+    settings = settings_with(state_dir=state_dir)
+    try:
+        asyncio.run(workers.deliver(settings, voice(settings)))
+    except Unstartable as error:
+        fail(str(error))
 
 
 @cli.command()

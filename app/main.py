@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from fastapi import Depends, FastAPI
 
@@ -13,6 +13,7 @@ from app.contract.job_list import JobList
 from app.contract.queues import Queues
 from app.contract.settings import Settings
 from app.contract.storage import Storage
+from app.contract.tracing import tracer
 from app.contract.version import installed_version
 from app.courier.deliveries import Deliveries
 from app.courier.endpoints import Endpoints
@@ -46,23 +47,28 @@ from app.routes import (
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application with its own connections; a catalogue that cannot be read stops it here."""
+    """The application with its own connections.
+
+    Raises CatalogueUnreadable and Unstartable.
+    """
+    tracing = tracer(settings, "darkroom-api")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with connect(settings.redis_address) as redis:
-            app.state.store = job_store(redis, settings)
-            app.state.job_list = JobList(redis, app.state.store)
-            app.state.queues = Queues(redis, retention_s=settings.retention_s)
-            app.state.forecasts = Forecasts(app.state.queues, list(app.state.catalogue.models))
-            app.state.doorkeeper = Doorkeeper(redis, settings)
-            app.state.endpoints = Endpoints(redis)
-            app.state.deliveries = Deliveries(redis)
-            async with (
-                Events(redis, app.state.store).listening() as app.state.events,
-                Attendance(redis, app.state.store, reattach_s=settings.openai_reattach_s) as app.state.attendance,
-            ):
-                yield
+        with closing(tracing):
+            async with connect(settings.redis_address) as redis:
+                app.state.store = job_store(redis, settings)
+                app.state.job_list = JobList(redis, app.state.store)
+                app.state.queues = Queues(redis, retention_s=settings.retention_s)
+                app.state.forecasts = Forecasts(app.state.queues, list(app.state.catalogue.models))
+                app.state.doorkeeper = Doorkeeper(redis, settings)
+                app.state.endpoints = Endpoints(redis)
+                app.state.deliveries = Deliveries(redis)
+                async with (
+                    Events(redis, app.state.store).listening() as app.state.events,
+                    Attendance(redis, app.state.store, reattach_s=settings.openai_reattach_s) as app.state.attendance,
+                ):
+                    yield
 
     app = FastAPI(
         title="Darkroom",
@@ -83,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_held_bytes=settings.max_held_bytes)
     app.add_middleware(Polls)
     app.add_middleware(Door)
-    app.add_middleware(Envelope, traffic=app.state.traffic)  # the last one added is the outermost
+    app.add_middleware(Envelope, traffic=app.state.traffic, tracer=tracing)  # the last one added is the outermost
     problems.install(app)
     for routes in (job, jobs, job_list, events, images, models, openai_images, previews, queue):
         app.include_router(routes.router, dependencies=[Depends(may_use)])

@@ -13,6 +13,12 @@ from app.contract.queues import QueueCounts
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
+def labels_of(scope: Scope) -> tuple[str, str]:
+    """The template of a request's route and its method: few, whatever is asked for."""
+    route: str = getattr(scope.get("route"), "path", "unmatched")
+    return route, scope["method"] if scope["method"] in METHODS else "other"
+
+
 class Traffic:
     """The requests that this process has answered, by the template of their route: no path becomes a label."""
 
@@ -26,8 +32,7 @@ class Traffic:
         )
 
     def count(self, scope: Scope, status: int | None, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        route, method = labels_of(scope)
         self._requests.labels(route, method, str(status or "aborted")).inc()
         self._duration.labels(route).observe(seconds)
 

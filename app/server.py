@@ -9,6 +9,7 @@ from contextlib import suppress
 import uvicorn
 from fastapi import FastAPI
 
+from app.contract import logs
 from app.contract.settings import Settings
 from app.main import create_app
 
@@ -45,8 +46,11 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
+    logs.set_up(settings.log_format, settings.log_level)
     app = create_app(settings)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S)
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
+    )
     with suppress(KeyboardInterrupt):  # Ctrl-C comes once more when uvicorn has ended in peace
         _Server(config, app).run(sockets=[listener])
 

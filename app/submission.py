@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from obstore.exceptions import BaseError as StorageError
 
-from app.contract import names
+from app.contract import logs, names
 from app.contract.catalogue import Catalogue
 from app.contract.errors import InvalidField, QueueFull, ShareFull, StorageUnavailable
 from app.contract.generation import Generation, GenerationRequest, seed_of
@@ -72,7 +72,9 @@ class Submission:
             raise
 
     async def _admit(self, generation: Generation, job_id: str | None, tenant: str) -> JobRecord:
-        return await self.store.admit(generation, job_id, tenant=tenant, quota=self.quota)
+        admitted = await self.store.admit(generation, job_id, tenant=tenant, quota=self.quota)
+        logs.note(job_id=admitted.id)
+        return admitted
 
     async def _store(self, taken: Taken, record_id: str) -> list[str]:
         keys = []

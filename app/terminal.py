@@ -29,13 +29,25 @@ def what_is_wrong(error: "ValidationError", spell: Callable[[str], str]) -> str:
     return "; ".join(f"{spell(str(each['loc'][-1]))}: {each['msg']}" for each in error.errors())
 
 
+def voice(settings: "Settings") -> Callable[[str], None]:
+    """How the service speaks of itself from now on, as `say` does or in JSON; sets up its logs, too."""
+    from app.contract import logs
+
+    logs.set_up(settings.log_format, settings.log_level)
+    return say if settings.log_format == "text" else lambda line: _tell(logs.line("app.supervisor", line))
+
+
 def say(line: str) -> None:
+    _tell(f"darkroom: {line}")
+
+
+def _tell(line: str) -> None:
     """Tells whoever still reads it: the service does not end with its reader."""
     import os
     import sys
 
     try:
-        typer.echo(f"darkroom: {line}")
+        typer.echo(line)
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 from app.auth import require_a_key
+from app.contract import tracing
 from app.contract.catalogue import Catalogue
 from app.contract.errors import RedisUnavailable
 from app.contract.queues import Queues
@@ -26,6 +27,7 @@ async def up(settings: Settings, say: Say, worker: Command = worker_command) -> 
     Raises Unstartable and CatalogueUnreadable.
     """
     Catalogue.read(settings.catalogue)  # what is wrong with it is told here once, not by every child
+    tracing.require_packages(settings)
     with listen(settings.host, settings.port) as listener:
         settings = settings.model_copy(
             update={"state_dir": settings.state_dir.resolve(), "port": listener.getsockname()[1]}
@@ -50,8 +52,10 @@ async def _run(settings: Settings, supervisor: Supervisor, listener: socket.sock
         await require_a_key(settings)
         api = [sys.executable, "-m", "app.server", str(listener.fileno())]
         api_program = Program("api", lambda _life: api, API_GRACE_S, pass_fds=(listener.fileno(),))
-        supervisor.start([api_program, courier_program(settings, client)])  # which tells the ends of the last jobs, too
-        supervisor.start(worker_programs(settings, client, worker))
+        keeper, *workers = worker_programs(settings, client, worker)
+        courier = courier_program(settings, client, beside=len(workers))
+        supervisor.start([api_program, courier])  # which tells the ends of the last jobs, too
+        supervisor.start([keeper, *workers])
         say(f"listening on {address_of(listener)}")
         await _tell_warm_workers(Queues(client, retention_s=settings.retention_s), say)
 

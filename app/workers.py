@@ -13,7 +13,7 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.contract import names
+from app.contract import names, tracing
 from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
 from app.contract.unstartable import Unstartable
@@ -23,6 +23,7 @@ from app.supervisor import Program, Say, Supervisor
 
 AFTER_GRACE_S = 5.0  # a worker gives its unfinished jobs back when its grace is over
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+METRICS_PORT = "DARKROOM_METRICS_PORT"
 
 Command = Callable[[str], list[str]]
 
@@ -49,18 +50,22 @@ def require_packages() -> None:
 async def work(settings: Settings, say: Say, command: Command = worker_command) -> None:
     """Keeps the workers running until it is asked to stop by a signal.
 
-    Raises CatalogueUnreadable.
+    Raises CatalogueUnreadable and Unstartable.
     """
     Catalogue.read(settings.catalogue)  # what is wrong with it is told here once, not by every child
     await _supervise(settings, say, lambda client: worker_programs(settings, client, command))
 
 
 async def deliver(settings: Settings, say: Say) -> None:
-    """Keeps a courier running until it is asked to stop by a signal."""
+    """Keeps a courier running until it is asked to stop by a signal.
+
+    Raises Unstartable.
+    """
     await _supervise(settings, say, lambda client: [courier_program(settings, client)])
 
 
 async def _supervise(settings: Settings, say: Say, programs: Callable[[Redis], list[Program]]) -> None:
+    tracing.require_packages(settings)
     async with connect(settings.redis_address) as client:
         supervisor = Supervisor(environment(settings), say)
         supervisor.listen_to_signals()
@@ -73,14 +78,15 @@ def worker_programs(settings: Settings, client: Redis, command: Command) -> list
     """The workers, and who keeps their jobs while none of them lives."""
     gpus = visible_gpus(environment(settings).get(VISIBLE)) if settings.device in ("auto", "cuda") else []
     number = settings.workers if settings.workers != "auto" else max(1, len(gpus))
-    own = [{VISIBLE: gpus[n % len(gpus)]} if gpus else {} for n in range(number)]
+    own = [({VISIBLE: gpus[n % len(gpus)]} if gpus else {}) | _metrics_port(settings, n) for n in range(number)]
     titles = [f"worker-{n}" for n in range(number)] if number > 1 else ["worker"]
     keeper = _program("keeper", {}, settings, client, keeper_command)
     return [keeper, *(_program(*each, settings, client, command) for each in zip(titles, own, strict=True))]
 
 
-def courier_program(settings: Settings, client: Redis) -> Program:
-    return _program("courier", {}, settings, client, courier_command)
+def courier_program(settings: Settings, client: Redis, beside: int = 0) -> Program:
+    """The courier, on a machine with so many workers."""
+    return _program("courier", _metrics_port(settings, beside), settings, client, courier_command)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -88,6 +94,10 @@ def environment(settings: Settings) -> dict[str, str]:
     given = settings.model_dump(exclude_none=True)
     ours = os.environ  # noqa: TID251 - passed on, and read for what is not Darkroom's own
     return {**ours, **{f"DARKROOM_{name.upper()}": str(value) for name, value in given.items()}}
+
+
+def _metrics_port(settings: Settings, place: int) -> dict[str, str]:
+    return {METRICS_PORT: str(settings.metrics_port + place)} if settings.metrics_port else {}
 
 
 def _program(title: str, own: dict[str, str], settings: Settings, client: Redis, command: Command) -> Program:

@@ -7,7 +7,7 @@ from rq import Queue, job
 from rq.scripts import _build_hset_args
 from rq.serializers import JSONSerializer
 
-from app.contract import names
+from app.contract import names, tracing
 from app.contract.errors import InvalidField
 from app.contract.generation import Generation
 from app.contract.limits import Quota
@@ -101,6 +101,8 @@ class Admission:
             fields["darkroom_deadline"] = self.rq_job.created_at.timestamp() + self.generation.deadline_s
         if self.generation.webhook:
             fields["darkroom_webhook"] = self.generation.webhook.model_dump_json()
+        if traceparent := tracing.current.get():
+            fields["darkroom_trace"] = traceparent
         return fields
 
     @property

@@ -4,6 +4,7 @@ import tempfile
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ByteSize, Field, PositiveInt
 from pydantic_core import PydanticCustomError
@@ -25,6 +26,13 @@ def _redis_url(url: str) -> str:
         raise PydanticCustomError(
             "redis_url", "A Redis address begins with redis://, rediss://, unix:// or redis+sentinel://"
         )
+    try:
+        urlsplit(url).port  # noqa: B018 - which is a part of the password if that is not quoted
+    except ValueError:
+        raise PydanticCustomError(
+            "redis_url",
+            "A Redis address is redis://[user:password@]host:port[/db]; quote / ? # [ in a password as %2F..",
+        ) from None
     return url
 
 
@@ -32,6 +40,12 @@ def _storage_url(url: str) -> str:
     if "://" not in url:
         raise PydanticCustomError("storage_url", "A storage address begins with its scheme, as file:/// or s3:// do")
     return url
+
+
+def _otlp_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise PydanticCustomError("otlp_endpoint", "The address of an OTLP collector begins with http:// or https://")
+    return url.rstrip("/")
 
 
 def _ranges(text: str) -> str:
@@ -47,6 +61,7 @@ def _words(text: str) -> list[str]:
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 StorageUrl = Annotated[str, AfterValidator(_storage_url)]
+OtlpUrl = Annotated[str, AfterValidator(_otlp_url)]
 Ranges = Annotated[str, AfterValidator(_ranges)]
 
 
@@ -54,7 +69,12 @@ class Settings(BaseSettings):
     """All settings, each from `DARKROOM_<NAME>` in the environment or from `.env`; a wrong value stops the start."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DARKROOM_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="DARKROOM_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     state_dir: Path = Field(default=Path("state"), description="Where the embedded Redis and the pictures live.")
@@ -78,6 +98,13 @@ class Settings(BaseSettings):
         description="auto: API keys are asked for once there is one, or where others can reach the API.",
     )
     metrics: bool = Field(default=True, description="Whether /metrics answers: to everyone, and of no tenant.")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Where a worker and a courier tell /metrics, /livez and /readyz; the workers of one machine and "
+        "then its courier take the next ports. Unset: nowhere.",
+    )
     signing_secret: str | None = Field(
         default=None,
         min_length=32,
@@ -155,6 +182,15 @@ class Settings(BaseSettings):
         default=120.0, ge=1, description="A worker whose engine is stuck for so long ends; more than any forward pass."
     )
     grace_s: float = Field(default=30.0, ge=0, description="How long a stopping worker goes on with its jobs.")
+
+    log_format: Literal["text", "json"] = Field(default="text", description="json: one object a line.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="info: a line for each request and for each job that has ended, too."
+    )
+    otlp_endpoint: OtlpUrl | None = Field(
+        default=None,
+        description="Send traces there, by OTLP over HTTP, as http://collector:4318; it needs the extra `tracing`.",
+    )
 
     @property
     def redis_socket(self) -> Path:

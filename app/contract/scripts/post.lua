@@ -11,6 +11,10 @@ local function deliver(tenant, subject, event, at, endpoint, url)
     'origin', outbox.name, 'status', 'queued', 'created_at', at, 'enqueued_at', at, 'description', event,
     'timeout', outbox.timeout, 'result_ttl', outbox.keep, 'failure_ttl', outbox.keep_dead,
     'darkroom_tenant', tenant, 'darkroom_delivery', event)
+  local trace = redis.call('HGET', jobs .. subject, 'darkroom_trace')
+  if trace then
+    redis.call('HSET', jobs .. id, 'darkroom_trace', trace)
+  end
   redis.call('SADD', outbox.queues, outbox.queue)
   redis.call('RPUSH', outbox.queue, id)
   redis.call('ZADD', index, string.format('%.0f', place), id)
