@@ -4,6 +4,7 @@ import sys
 from app.contract.catalogue import CatalogueUnreadable
 from app.contract.errors import ModelUnloadable
 from app.contract.settings import Settings
+from app.contract.unstartable import Unstartable
 from worker.main import main
 
 if __name__ == "__main__":
@@ -11,5 +12,5 @@ if __name__ == "__main__":
     parser.add_argument("--name", help="the worker's name in rq; it begins with darkroom-")
     try:
         main(Settings(), parser.parse_args().name)
-    except (CatalogueUnreadable, ModelUnloadable) as error:
+    except (CatalogueUnreadable, ModelUnloadable, Unstartable) as error:
         sys.exit(str(error))

@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from prometheus_client import CollectorRegistry
 
 from app.contract import names
 from app.contract.delivery import Delivery
@@ -19,6 +20,8 @@ from app.contract.settings import Settings
 from app.courier.doors import Full
 from app.courier.schedule import DELAYS_S, next_delay_s
 from app.courier.sender import Sender, sending
+from worker.dials.deliveries import DeliveryDials
+from worker.dials.server import serving
 from worker.queue import Claim, QueueWorker, TryAgain
 from worker.redis_client import connect
 
@@ -31,17 +34,25 @@ logger = logging.getLogger(__name__)
 class Courier:
     """Delivers claims; the sending itself happens in the portal's event loop."""
 
-    def __init__(self, portal: BlockingPortal, sender: Sender, delays_s: Sequence[float] = DELAYS_S) -> None:
+    def __init__(
+        self,
+        portal: BlockingPortal,
+        sender: Sender,
+        delays_s: Sequence[float] = DELAYS_S,
+        dials: DeliveryDials | None = None,
+    ) -> None:
         self._portal = portal
         self._sender = sender
         self._delays_s = delays_s
+        self._dials = dials or DeliveryDials()
 
     def deliver(self, claim: Claim) -> dict[str, Any]:
         """Raises TryAgain, and Undelivered when it was tried for the last time."""
-        sent = self._portal.start_task_soon(self._sender.send, claim.job_id, claim.read(Delivery))
+        delivery = claim.read(Delivery)
+        sent = self._portal.start_task_soon(self._sender.send, claim.job_id, delivery)
         claim.when_lost(sent.cancel)
         try:
-            return sent.result().model_dump()
+            receipt = sent.result()
         except CancelledError:  # the delivery is not this courier's any more
             raise
         except Full as full:
@@ -53,24 +64,36 @@ class Courier:
         except Exception as fault:  # of ours: the receiver is to get its other attempts all the same
             logger.exception("The delivery %s failed.", claim.job_id)
             raise self._verdict(claim, Undelivered("The delivery failed through a fault of the service.")) from fault
+        self._dials.delivered(delivery.at)
+        return receipt.model_dump()
 
     def _verdict(self, claim: Claim, failed: Undelivered) -> Exception:
         delay_s = None if failed.final else next_delay_s(claim.attempt, failed.retry_after_s, self._delays_s)
+        self._dials.failed(is_last=delay_s is None)
         return failed if delay_s is None else TryAgain(str(failed), delay_s)
 
 
 def main(settings: Settings, name: str | None = None, delays_s: Sequence[float] = DELAYS_S) -> None:
     """Runs one courier until the first SIGTERM or SIGINT and the end of its deliveries."""
+    registry = CollectorRegistry()
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(sending(settings)) as sender:
-        QueueWorker(
+        worker = QueueWorker(
             [names.DELIVERIES],
             name,
             connection=connect(settings.redis_address),
-            develop=Courier(portal, sender, delays_s).deliver,
+            develop=Courier(portal, sender, delays_s, DeliveryDials(registry)).deliver,
             capacity=CAPACITY,
             lease_s=settings.lease_s,
             grace_s=settings.grace_s,
-        ).work()
+        )
+        with serving(
+            settings.host,
+            settings.metrics_port,
+            registry,
+            is_alive=lambda: True,
+            is_ready=lambda: worker.is_at_work,
+        ):
+            worker.work()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from app.contract.announcement import Announcement, ModuleCounts, NeverStacked
 from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
 from app.contract.storage import Storage
+from worker.dials.engine import EngineDials
+from worker.dials.jobs import JobDials
+from worker.dials.server import serving
 from worker.engine import Engine
 from worker.pipelines.memory import budget
 from worker.pipelines.placement import Placement, set_threads
@@ -34,8 +39,9 @@ def main(settings: Settings, name: str | None = None) -> None:
         def load(name: str) -> LoadedModel:
             return LoadedModel.load(catalogue.models[name], placement, engine)
 
+        registry = CollectorRegistry()
         models = WarmModels(load, budget(settings, placement.device), engine.limit_memory)
-        models.warm(sorted(catalogue.models, key=lambda name: name != catalogue.default))  # the default first
+        workbench = Workbench(engine, models, storage, dials=JobDials(catalogue.models, registry))
 
         def announce() -> Announcement:
             require_progress(engine, settings.stall_s)
@@ -45,14 +51,23 @@ def main(settings: Settings, name: str | None = None) -> None:
             list(catalogue.models),
             name,
             connection=redis,
-            develop=partial(develop, workbench=Workbench(engine, models, storage)),
+            develop=partial(develop, workbench=workbench),
             discard=partial(discard, storage=storage),
             announce=announce,
             capacity=settings.max_jobs,
             lease_s=settings.lease_s,
             grace_s=settings.grace_s,
         )
-        worker.work()
+        registry.register(EngineDials(worker, engine, models, placement.device))
+        with serving(
+            settings.host,
+            settings.metrics_port,
+            registry,
+            is_alive=lambda: engine.stalled_s <= settings.stall_s,
+            is_ready=lambda: worker.is_at_work,
+        ):
+            models.warm(sorted(catalogue.models, key=lambda name: name != catalogue.default))  # the default first
+            worker.work()
 
 
 def _announcement(

@@ -1,5 +1,4 @@
 import logging
-import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from app.contract.storage import Storage
 from worker import inputs, outputs, recipe
 from worker.decoding import Decoder
 from worker.departure import Departure, departing
+from worker.dials.jobs import JobDials
 from worker.engine import Engine
 from worker.failures import translated
 from worker.pipelines.arguments import arguments
@@ -37,6 +37,7 @@ class Workbench:
     models: WarmModels
     storage: Storage
     decoder: Decoder = field(default_factory=Decoder)
+    dials: JobDials = field(default_factory=JobDials)
     previews: Executor = field(default_factory=lambda: ThreadPoolExecutor(4, "previews"))
 
 
@@ -45,14 +46,13 @@ def develop(claim: Claim, workbench: Workbench) -> dict[str, Any]:
 
     Raises GenerationFailed, and WorkerBroken if the engine is dead or stuck.
     """
-    started = time.monotonic()
     generation = claim.generation
-    with translated():
+    with translated(), workbench.dials.timing(claim):
         given = inputs.read(generation, claim.job_id, workbench.storage, workbench.decoder)
         images, warnings = _developed(claim, given, workbench)
-        developed = time.monotonic()
         stored = outputs.store(images, generation, _folder(claim), workbench.storage)
-    timings = {"develop_s": developed - started, "store_s": time.monotonic() - developed}
+        claim.stages.end("save")
+    timings = {f"{stage}_s": seconds for stage, seconds in claim.stages.seconds.items()}
     warnings += recipe.warnings(generation)
     return Development(images=stored, warnings=warnings, timings=timings).model_dump(mode="json")
 
@@ -75,10 +75,12 @@ def _developed(claim: Claim, given: inputs.Inputs, workbench: Workbench) -> tupl
     with workbench.models.use(generation.model) as model, _watching(claim, workbench, model) as watch:
 
         def on_step(step: int, total: int, latents: Tensor) -> None:
+            claim.stages.step()
             claim.report(step, total)
             if watch:
                 watch.on_step(step, total, latents)
 
+        claim.stages.end("load")
         adapters = model.loras.wear(generation.loras)
         pipeline = model.pipelines.of(generation)
         asked = arguments(pipeline, generation, given)
@@ -95,7 +97,9 @@ def _developed(claim: Claim, given: inputs.Inputs, workbench: Workbench) -> tupl
         departure = departing(run, lambda output: output.images)
         claim.when_lost(run.cancel)
         warnings = model.reader.warnings(generation)
-        return _wait(departure, claim.timeout_s).arrive(), warnings
+        images = _wait(departure, claim.timeout_s).arrive()
+        claim.stages.end_run()
+        return images, warnings
 
 
 def _watching(claim: Claim, workbench: Workbench, model: WarmModel) -> AbstractContextManager[PreviewWatch | None]:

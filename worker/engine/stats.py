@@ -42,9 +42,9 @@ class EngineStats:
     """What an engine does and has done.
 
     `apart` says in what calls differed that waited together and were not stacked with each other; they may well have
-    been with others. `exclusive` names the pipeline classes that run one at a time. Lookups, such as texts to be encoded,
-    were `remembered` or `missed`. `out_of_memory` counts batches that were halved and runs that failed. `busy_s` is the
-    time in which the engine had something to do.
+    been with others. `exclusive` names the pipeline classes that run one at a time. Lookups, such as texts to be
+    encoded, were `remembered` or `missed`. `out_of_memory` counts batches that were halved and runs that failed.
+    `busy_s` is the time in which the engine had something to do.
     """
 
     runs: int

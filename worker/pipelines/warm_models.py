@@ -1,6 +1,7 @@
 import gc
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -40,6 +41,7 @@ class WarmModels:
         self._loading: dict[str, Future[WarmModel]] = {}
         self.leaving: str | None = None  # takes no more users, so that it becomes free in the end
         self._working: dict[str, int] = {}  # bytes that models were seen to need beyond their weights
+        self._load_seconds: dict[str, float] = {}
         self._changed = threading.Condition()
         self._turn = threading.Lock()
 
@@ -48,6 +50,16 @@ class WarmModels:
         """The models that are warm, the most recently used last."""
         with self._changed:
             return list(self._warm)
+
+    @property
+    def bytes(self) -> int:
+        with self._changed:
+            return sum(model.bytes for model in self._warm.values())
+
+    @property
+    def load_seconds(self) -> dict[str, float]:
+        """What the last loading of each model has taken, until it was warm."""
+        return dict(self._load_seconds)
 
     def warm(self, names: Iterable[str]) -> None:
         """Loads models while they fit; raises ModelUnloadable if not one of them can be loaded."""
@@ -107,6 +119,7 @@ class WarmModels:
                 del self._loading[name]
 
     def _bring(self, name: str, sends_away: bool = True) -> WarmModel:
+        began = time.monotonic()
         loaded = self._load(name)
         self._make_room(name, loaded.bytes + self._working.get(name, 0), sends_away)
         self._share_with_runs(loaded.bytes)
@@ -114,6 +127,7 @@ class WarmModels:
             model = self._warmed(name, loaded, sends_away)
         finally:
             self._share_with_runs()
+        self._load_seconds[name] = time.monotonic() - began
         logger.info("%s is warm: %.0f MiB.", name, model.bytes / MIB)
         return model
 

@@ -17,6 +17,7 @@ from app.contract.events import EventType
 from app.contract.generation import Generation
 from app.contract.job import Progress
 from worker.queue.functions import FUNCTIONS, Function
+from worker.stages import Stages
 
 Argument = TypeVar("Argument", bound=BaseModel)
 
@@ -38,6 +39,7 @@ class Claim:
         self.address = {name: fields[name] for name in ADDRESS if name in fields}
         self.attempt = self.deaths = 0
         self._restore(fields)
+        self.stages = Stages(self.job.enqueued_at)
         self.execution = Execution(execution_id, job_id, connection, worker_name=worker)
         self.execution.created_at = self.job.started_at or datetime.now(UTC)
         self._lock = threading.Lock()

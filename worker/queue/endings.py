@@ -7,7 +7,7 @@ from typing import Any, cast
 from redis.client import Pipeline
 from rq.job import Job, JobStatus
 from rq.results import Result
-from rq.utils import now
+from rq.utils import now, utcformat
 from rq.worker.base import BaseWorker
 
 from app.contract import names
@@ -68,7 +68,8 @@ def postponement(worker: BaseWorker, claim: Claim, wish: TryAgain, pipeline: Pip
 def give_back(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
     job = claim.job
     queue_key = worker.queue_class(job.origin, connection=worker.connection).key
-    pipeline.hset(job.key, mapping={"status": JobStatus.QUEUED, "started_at": "", "worker_name": ""})
+    back = {"status": JobStatus.QUEUED, "enqueued_at": utcformat(now()), "started_at": "", "worker_name": ""}
+    pipeline.hset(job.key, mapping=cast(Any, back))
     pipeline.hincrby(job.key, "darkroom_attempt", -1)
     worker.cleanup_execution(job, pipeline, claim.execution)
     pipeline.lpush(queue_key, job.id)

@@ -155,6 +155,11 @@ class QueueWorker(BaseWorker):
             self.pubsub_thread.join(timeout=1)
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether it has a place in the fleet and takes jobs."""
+        return self._heart.is_alive() and not self._is_stopping
+
+    @property
     def _is_stopping(self) -> bool:
         return self._stop_asked_at is not None
 

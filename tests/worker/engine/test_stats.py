@@ -48,7 +48,8 @@ def test_busy_is_the_time_with_something_to_do_and_no_other(engine: Engine) -> N
     took_s, busy_s = time.monotonic() - began, engine.stats().busy_s
     time.sleep(0.2)
 
-    assert engine.stats().busy_s == busy_s <= took_s
+    assert busy_s <= took_s
+    assert engine.stats().busy_s - busy_s < 0.1
 
 
 def test_a_run_that_fails_for_want_of_memory_is_counted(engine: Engine) -> None:

@@ -22,7 +22,7 @@ local function adopt(job, id, registry, entry, execution, deaths)
 end
 
 local function give_back(job, id, queue)
-  redis.call('HSET', job, 'status', 'queued', 'started_at', '', 'worker_name', '')
+  redis.call('HSET', job, 'status', 'queued', 'enqueued_at', now, 'started_at', '', 'worker_name', '')
   redis.call('LPUSH', queue, id)
   redis.call('PUBLISH', wake, queue)
   tell(id, 'requeued', '{"reason":"worker_lost"}')

@@ -1,0 +1,1 @@
+"""What a worker and a courier tell Prometheus of themselves, each on a port of its own; the courier needs no torch."""
