@@ -63,7 +63,7 @@ class Bucket:
     def _is_put(self, job: dict[str, Any]) -> Line:
         [path] = self._objects(job)
         content = bytes(obstore.get(self.gateway.store, path).bytes())
-        ms = 1_000 * job["timings"]["store_s"]
+        ms = 1_000 * job["timings"]["save_s"]
         figure = f"{len(content)} bytes at {path.removesuffix(path.rpartition('/')[2])}..., in {ms:.0f} ms"
         return Line("a job's picture is in the bucket, in its folder", figure, _is_of(content, job))
 
