@@ -1,6 +1,9 @@
 """What Prometheus reads: the traffic of this process, and what Redis knows of the workers and the jobs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -8,7 +11,8 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from app.contract.announcement import Announcement
-from app.contract.queues import QueueCounts
+from app.contract.queues import QueueCounts, Waiting
+from app.contract.tally import REASONS, RESULTS, Tally
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -37,55 +41,88 @@ class Traffic:
         self._duration.labels(route).observe(seconds)
 
 
+@dataclass(frozen=True, eq=False)  # a registry tells its collectors apart by identity
 class Fleet(Collector):
-    """The workers, the jobs and the webhooks as Redis tells of them at one moment."""
+    """The workers, the jobs and the webhooks as Redis tells of them at one moment, whichever API is asked."""
 
-    def __init__(
-        self, announcements: list[Announcement], counts: Mapping[str, QueueCounts], deliveries: Mapping[str, int]
-    ) -> None:
-        self._announcements = announcements
-        self._counts = counts
-        self._deliveries = deliveries
+    announcements: Sequence[Announcement]
+    counts: Mapping[str, QueueCounts]
+    waiting: Mapping[str, Mapping[str, Waiting]]
+    tally: Tally
+    deliveries: Mapping[str, int]
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("darkroom_workers", "Workers alive.", value=len(self._announcements))
-        yield from self._worker_metrics()
-        yield from self._module_metrics()
-        jobs = GaugeMetricFamily("darkroom_jobs", "Jobs that are kept, by state.", labels=["model", "status"])
-        for model, counts in self._counts.items():
-            for status, number in counts:
-                jobs.add_metric([model, status], number)
-        yield jobs
-        webhooks = GaugeMetricFamily(
-            "darkroom_webhook_deliveries", "Webhooks that wait, and that were given up.", labels=["status"]
+        yield from self._workers()
+        yield from self._queues()
+        yield from self._history()
+        yield gauge(
+            "darkroom_webhook_deliveries",
+            "Webhooks that wait, and that were given up.",
+            ["status"],
+            (([status], number) for status, number in self.deliveries.items()),
         )
-        for status, number in self._deliveries.items():
-            webhooks.add_metric([status], number)
-        yield webhooks
 
-    def _worker_metrics(self) -> Iterator[Metric]:
-        running = GaugeMetricFamily("darkroom_worker_running_jobs", "Jobs in development.", labels=["worker"])
-        capacity = GaugeMetricFamily("darkroom_worker_capacity_jobs", "Jobs it develops at once.", labels=["worker"])
-        for each in self._announcements:
-            running.add_metric([each.worker], each.running)
-            capacity.add_metric([each.worker], each.capacity)
-        yield running
-        yield capacity
+    def _workers(self) -> Iterator[Metric]:
+        slots = sum(each.capacity for each in self.announcements)
+        used = sum(each.running for each in self.announcements)
+        yield GaugeMetricFamily("darkroom_workers", "Workers alive.", value=len(self.announcements))
+        yield GaugeMetricFamily("darkroom_fleet_slots", "Jobs that they develop at once.", value=slots)
+        yield GaugeMetricFamily("darkroom_fleet_slots_used", "Jobs in development.", value=used)
+        forwards: dict[tuple[str, str], int] = defaultdict(int)
+        rows: dict[tuple[str, str], int] = defaultdict(int)
+        for module in (module for each in self.announcements for module in each.modules):
+            forwards[module.model, module.module] += module.forwards
+            rows[module.model, module.module] += module.rows
+        yield gauge(
+            "darkroom_mean_rows_per_forward",
+            "Rows a forward pass, since the workers began.",
+            ["model", "module"],
+            ((where, rows[where] / number if number else 0.0) for where, number in forwards.items()),
+        )
 
-    def _module_metrics(self) -> Iterator[Metric]:
-        labels = ["worker", "model", "module"]
-        calls = CounterMetricFamily("darkroom_module_calls", "Calls that runs parked.", labels=labels)
-        forwards = CounterMetricFamily("darkroom_module_forwards", "Forward passes that answered them.", labels=labels)
-        rows = CounterMetricFamily("darkroom_module_rows", "Rows of these forward passes.", labels=labels)
-        mean = GaugeMetricFamily("darkroom_mean_rows_per_forward", "Rows a forward pass, overall.", labels=labels)
-        for worker in self._announcements:
-            for each in worker.modules:
-                where = [worker.worker, each.model, each.module]
-                calls.add_metric(where, each.calls)
-                forwards.add_metric(where, each.forwards)
-                rows.add_metric(where, each.rows)
-                mean.add_metric(where, each.rows / each.forwards if each.forwards else 0.0)
-        yield from (calls, forwards, rows, mean)
+    def _queues(self) -> Iterator[Metric]:
+        yield gauge(
+            "darkroom_jobs",
+            "Jobs that are kept, by state.",
+            ["model", "status"],
+            (([model, status], number) for model, counts in self.counts.items() for status, number in counts),
+        )
+        waiting = [
+            ([model, priority], each)
+            for model, by_priority in self.waiting.items()
+            for priority, each in by_priority.items()
+        ]
+        labels, now = ["model", "priority"], datetime.now(UTC)
+        yield gauge("darkroom_queue_jobs", "Jobs that wait.", labels, ((where, each.jobs) for where, each in waiting))
+        yield gauge(
+            "darkroom_queue_oldest_seconds",
+            "How long the first of them has been waiting.",
+            labels,
+            ((where, max(0.0, (now - (each.since or now)).total_seconds())) for where, each in waiting),
+        )
+
+    def _history(self) -> Iterator[Metric]:
+        ended = CounterMetricFamily("darkroom_jobs_ended", "Jobs that came to an end.", labels=["model", "result"])
+        requeues = CounterMetricFamily("darkroom_requeues", "Jobs that had to wait again.", labels=["model", "reason"])
+        stale = CounterMetricFamily(
+            "darkroom_stale_commits", "Ends refused to workers that had lost the job.", labels=["model"]
+        )
+        for model in self.counts:
+            for result in RESULTS:
+                ended.add_metric([model, result], self.tally.ended(model, result))
+            for reason in REASONS:
+                requeues.add_metric([model, reason], self.tally.requeued(model, reason))
+            stale.add_metric([model], self.tally.stale_commits(model))
+        yield from (ended, requeues, stale)
+
+
+def gauge(
+    name: str, text: str, labels: Sequence[str], samples: Iterable[tuple[Sequence[str], float]]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family
 
 
 class _Reachable(Collector):

@@ -76,6 +76,6 @@ class Event:
 
 
 def with_tell(script: Path) -> str:
-    """The script's text behind that of `tell(id, event, data)`, by which it tells what it does to a job."""
-    prefix = f"local events = '{names.EVENTS_PREFIX}'\n"
+    """The script's text behind that of `count` and `tell(id, event, data)`, by which it tells what it does to a job."""
+    prefix = f"local events, tally = '{names.EVENTS_PREFIX}', '{names.TALLY}'\n"
     return with_post(prefix + TELL.read_text() + script.read_text())

@@ -10,6 +10,7 @@ LINE_PREFIX = "darkroom:line:"  # and a queue, a colon and a line: the line's wa
 ENDPOINTS_PREFIX = "darkroom:endpoints:"  # and a tenant: the ids of its webhook endpoints
 ENDPOINT_PREFIX = "darkroom:endpoint:"  # and a tenant, a colon and an endpoint's id
 DELIVERIES_PREFIX = "darkroom:deliveries:"  # and a tenant: the ids of its webhook deliveries, by their time
+TALLY = "darkroom:tally"  # how often what has happened to jobs, by their queue
 WAKE_CHANNEL = "darkroom:wake"  # which queue has a job, or which job was canceled or erased
 
 

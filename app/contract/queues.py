@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import redis.asyncio
 from pydantic import BaseModel, ValidationError
@@ -15,8 +15,11 @@ from rq.utils import current_timestamp, str_to_date
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from app.contract import names
+from app.contract.admission import TURN_COSTS
 from app.contract.announcement import Announcement
+from app.contract.job_store import script
 from app.contract.redis_errors import redis_errors
+from app.contract.tally import Tally
 
 WORKER_KEY_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 
@@ -31,12 +34,20 @@ class QueueCounts(BaseModel):
     canceled: int
 
 
+class Waiting(NamedTuple):
+    """How many jobs wait, and since when the first of them."""
+
+    jobs: int = 0
+    since: datetime | None = None
+
+
 class Queues:
     """Looks at the queues and the workers and changes nothing; the client must not decode answers."""
 
     def __init__(self, redis: redis.asyncio.Redis, *, retention_s: int) -> None:
         self._redis = redis
         self._retention_s = retention_s
+        self._waiting = redis.register_script(script("waiting"))
 
     async def announcements(self) -> list[Announcement]:
         """What every live worker says of itself.
@@ -70,6 +81,24 @@ class Queues:
                 counts = iter(await pipeline.execute())
         return {model: QueueCounts(**{status: next(counts) for status in QueueCounts.model_fields}) for model in models}
 
+    async def waiting(self, models: Sequence[str]) -> dict[str, dict[str, Waiting]]:
+        """Who waits, by model and by priority; what was given back waits since then.
+
+        Raises RedisUnavailable.
+        """
+        queues = Queue.redis_queue_namespace_prefix
+        names_of = [names.queue_name(model) for model in models]
+        keys = [key for name in names_of for key in (queues + name, names.TURNS_PREFIX + name)]
+        words = (Job.redis_job_namespace_prefix, queues, names.LINE_PREFIX, TURN_COSTS["normal"])
+        with redis_errors():
+            answers = await self._waiting(keys, words)
+        return {model: _by_priority(answer) for model, answer in zip(models, answers, strict=True)}
+
+    async def tally(self) -> Tally:
+        """Raises RedisUnavailable."""
+        with redis_errors():
+            return Tally.of(await cast(Any, self._redis.hgetall(names.TALLY)))
+
     async def oldest(self, models: Sequence[str]) -> dict[str, datetime]:
         """When the job was created that is the first of each queue; an empty queue is left out.
 
@@ -85,3 +114,8 @@ class Queues:
             with redis_errors():
                 created = await pipeline.execute() if firsts else []
         return {model: str_to_date(at) for model, at in zip(firsts, created, strict=True) if at}
+
+
+def _by_priority(answer: Sequence[tuple[bytes, int, bytes]]) -> dict[str, Waiting]:
+    found = {int(cost): Waiting(jobs, str_to_date(since) if since else None) for cost, jobs, since in answer}
+    return {priority: found.get(cost, Waiting()) for priority, cost in TURN_COSTS.items()}

@@ -13,8 +13,14 @@ async def metrics(
     queues: TheQueues, deliveries: TheDeliveries, catalogue: TheCatalogue, traffic: TheTraffic
 ) -> Response:
     try:
-        counts = await queues.counts(list(catalogue.models))
-        fleet = Fleet(await queues.announcements(), counts, await deliveries.counts())
+        models = list(catalogue.models)
+        fleet = Fleet(
+            await queues.announcements(),
+            await queues.counts(models),
+            await queues.waiting(models),
+            await queues.tally(),
+            await deliveries.counts(),
+        )
     except RedisUnavailable:
         fleet = None
     return Response(render(traffic, fleet), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -16,7 +16,7 @@ def announce(redis: Redis, worker: str, **more: Any) -> None:
         device="cpu",
         dtype="float32",
         capacity=16,
-        running=3,
+        running=more.get("running", 3),
         models=["mini"],
         modules=[ModuleCounts(model="mini", module="unet", calls=320, forwards=40, rows=640)],
         never_stacked=more.get("never_stacked", []),

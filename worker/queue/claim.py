@@ -23,7 +23,8 @@ Argument = TypeVar("Argument", bound=BaseModel)
 
 DEATHS_ALONE = 2  # a job that was there when so many workers died runs without company
 DEATHS_MAX = 3  # and is not run again after so many
-ADDRESS = (b"darkroom_tenant", b"darkroom_webhook")  # of the record: whose the job is, and who is told of its end
+# Of the record: where and for whom the job was made, and who is told of its end.
+ADDRESS = (b"origin", b"darkroom_tenant", b"darkroom_webhook")
 
 Tell = Callable[["Claim", EventType, str], bool]
 

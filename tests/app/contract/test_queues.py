@@ -8,7 +8,7 @@ from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from app.contract import names
 from app.contract.announcement import Announcement
 from app.contract.job_store import JobStore
-from app.contract.queues import Queues
+from app.contract.queues import Queues, Waiting
 from tests.app.contract.asked import generation
 
 pytestmark = pytest.mark.anyio
@@ -69,3 +69,19 @@ async def test_announcements_are_those_of_workers_with_a_lease(queues: Queues, r
     redis.set(names.announcement_key("darkroom-a"), announcement.model_dump_json())
 
     assert await queues.announcements() == [announcement]
+
+
+async def test_who_waits_is_told_by_priority_with_the_time_of_the_first(store: JobStore, queues: Queues) -> None:
+    first = await store.admit(generation(), tenant="one")
+    for tenant in ("one", "two"):
+        await store.admit(generation(), tenant=tenant)
+    high = await store.admit(generation(priority="high"), tenant="two")
+
+    waiting = await queues.waiting(["mini", "unused"])
+
+    assert waiting["mini"] == {
+        "high": Waiting(1, high.created_at),
+        "normal": Waiting(3, first.created_at),
+        "low": Waiting(),
+    }
+    assert waiting["unused"] == dict.fromkeys(("high", "normal", "low"), Waiting())

@@ -28,26 +28,35 @@ def test_what_another_versions_worker_says_is_left_aside(http: httpx.Client, red
     assert answers[0].json()["workers"] == 1
 
 
-def test_metrics_tell_what_every_worker_does(http: httpx.Client, redis: Redis) -> None:
+def test_metrics_tell_of_the_fleet_and_the_queues(http: httpx.Client, redis: Redis) -> None:
     announce(redis, "one")
+    announce(redis, "two", running=5)
     http.post("/v1/jobs", json={"prompt": "a cat"})
+    ended = http.post("/v1/jobs", json={"prompt": "a cat", "priority": "high"}).json()["id"]
+    http.post(f"/v1/jobs/{ended}/cancel")
 
     metrics = http.get("/metrics")
 
     assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
-    where = 'model="mini",module="unet",worker="one"'
     expected = {
         "darkroom_redis_up": 1,
-        "darkroom_workers": 1,
-        'darkroom_worker_running_jobs{worker="one"}': 3,
-        f"darkroom_module_calls_total{{{where}}}": 320,
-        f"darkroom_module_forwards_total{{{where}}}": 40,
-        f"darkroom_module_rows_total{{{where}}}": 640,
-        f"darkroom_mean_rows_per_forward{{{where}}}": 16,
+        "darkroom_workers": 2,
+        "darkroom_fleet_slots": 32,
+        "darkroom_fleet_slots_used": 8,
+        'darkroom_mean_rows_per_forward{model="mini",module="unet"}': 16,
         'darkroom_jobs{model="mini",status="queued"}': 1,
         'darkroom_jobs{model="mini",status="running"}': 0,
+        'darkroom_queue_jobs{model="mini",priority="normal"}': 1,
+        'darkroom_queue_jobs{model="mini",priority="high"}': 0,
+        'darkroom_queue_oldest_seconds{model="mini",priority="high"}': 0,
+        'darkroom_jobs_ended_total{model="mini",result="canceled"}': 1,
+        'darkroom_jobs_ended_total{model="mini",result="succeeded"}': 0,
+        'darkroom_requeues_total{model="mini",reason="worker_lost"}': 0,
+        'darkroom_stale_commits_total{model="mini"}': 0,
     }
-    assert samples(metrics.text).items() >= expected.items()
+    told = samples(metrics.text)
+    assert told.items() >= expected.items()
+    assert 0 < told['darkroom_queue_oldest_seconds{model="mini",priority="normal"}'] < 60
 
 
 def test_requests_are_counted_by_the_template_of_their_route(http: httpx.Client) -> None:

@@ -8,7 +8,8 @@ from app.contract import names
 from app.contract.announcement import Announcement
 from app.contract.job import JobError, JobRecord, JobStatus
 from app.contract.job_store import JobStore
-from app.contract.queues import QueueCounts, Queues
+from app.contract.queues import QueueCounts, Queues, Waiting
+from app.contract.tally import Tally
 from tests.app.contract.asked import generation
 from tests.worker.queue.eventually import eventually
 
@@ -64,6 +65,12 @@ class Front:
     def wait_for(self, record_id: str, status: JobStatus) -> JobRecord:
         eventually(lambda: self.find(record_id).status is status)
         return self.find(record_id)
+
+    def waiting(self) -> dict[str, Waiting]:
+        return self._look(lambda queues: queues.waiting(["mini"]))["mini"]
+
+    def tally(self) -> Tally:
+        return self._look(lambda queues: queues.tally())
 
     def _owned(self, record_id: str) -> tuple[str, str]:
         tenant = self._tenants.get(record_id, names.OPEN_TENANT)

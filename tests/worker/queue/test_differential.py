@@ -34,6 +34,12 @@ THEIRS_ALONE = {  # keys that rq's worker leaves, and why ours does not
 }
 ASIDE = (names.EVENTS_PREFIX.encode(), names.jobs_key("").encode())  # rq's worker tells nothing; scores are times
 STARTED = {"succeeds", "fails", "fails again"}
+COUNTED = {  # in our tally, of which rq's worker knows nothing: it has the one that CANCEL wrote
+    f"ended succeeded {MINI}": b"1",
+    f"ended failed {MINI}": b"2",
+    f"requeued retry {MINI}": b"1",
+    f"ended canceled {MINI}": b"1",
+}
 
 
 def make(behaviour: str) -> dict[str, Any]:
@@ -82,6 +88,8 @@ def test_jobs_leave_the_same_keys_as_with_rqs_own_worker(front: Front, redis: Re
     for key in THEIRS_ALONE:
         assert theirs.pop(key)
         assert theirs.pop(f"{key} expires") == 0
+    assert ours.pop(names.TALLY) == COUNTED
+    assert theirs.pop(names.TALLY) == {f"ended canceled {MINI}": b"1"}
     assert ours == theirs
 
 
