@@ -8,15 +8,18 @@ import argparse
 import logging
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from prometheus_client import CollectorRegistry
 
-from app.contract import names
+from app.contract import logs, names
 from app.contract.delivery import Delivery
 from app.contract.errors import Overloaded, Undelivered
 from app.contract.settings import Settings
+from app.contract.tracing import tracer
 from app.courier.doors import Full
 from app.courier.schedule import DELAYS_S, next_delay_s
 from app.courier.sender import Sender, sending
@@ -24,6 +27,7 @@ from worker.dials.deliveries import DeliveryDials
 from worker.dials.server import serving
 from worker.queue import Claim, QueueWorker, TryAgain
 from worker.redis_client import connect
+from worker.witness import delivering
 
 CAPACITY = 64  # deliveries at once
 AWAY_S = 1.0  # Redis's outage is not the receiver's fault
@@ -76,12 +80,17 @@ class Courier:
 def main(settings: Settings, name: str | None = None, delays_s: Sequence[float] = DELAYS_S) -> None:
     """Runs one courier until the first SIGTERM or SIGINT and the end of its deliveries."""
     registry = CollectorRegistry()
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(sending(settings)) as sender:
+    with (
+        closing(tracer(settings, "darkroom-courier")) as tracing,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(sending(settings)) as sender,
+    ):
         worker = QueueWorker(
             [names.DELIVERIES],
             name,
             connection=connect(settings.redis_address),
             develop=Courier(portal, sender, delays_s, DeliveryDials(registry)).deliver,
+            observe=partial(delivering, tracer=tracing),
             capacity=CAPACITY,
             lease_s=settings.lease_s,
             grace_s=settings.grace_s,
@@ -97,7 +106,8 @@ def main(settings: Settings, name: str | None = None, delays_s: Sequence[float] 
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
     parser = argparse.ArgumentParser(prog="python -m worker.courier", description="Delivers webhooks.")
     parser.add_argument("--name", help="the courier's name in rq; it begins with darkroom-")
-    main(Settings(), parser.parse_args().name)
+    name, settings = parser.parse_args().name, Settings()
+    logs.set_up(settings.log_format, settings.log_level)
+    main(settings, name)

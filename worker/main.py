@@ -1,5 +1,6 @@
 """A worker's life: warm the models, claim jobs until told to stop, drain."""
 
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -10,6 +11,7 @@ from app.contract.announcement import Announcement, ModuleCounts, NeverStacked
 from app.contract.catalogue import Catalogue
 from app.contract.settings import Settings
 from app.contract.storage import Storage
+from app.contract.tracing import tracer
 from worker.dials.engine import EngineDials
 from worker.dials.jobs import JobDials
 from worker.dials.server import serving
@@ -23,6 +25,7 @@ from worker.redis_client import connect
 from worker.retention import forgetting
 from worker.task import Workbench, develop, discard
 from worker.watchdog import require_progress
+from worker.witness import developing
 
 STORAGE_PATIENCE_S = 180.0  # a picture that is made is not thrown away for a minute's outage
 
@@ -34,7 +37,11 @@ def main(settings: Settings, name: str | None = None) -> None:
     storage = Storage(settings.storage_address, patience_s=STORAGE_PATIENCE_S)
     set_threads(settings)
     redis = connect(settings.redis_address)
-    with Engine(settings.max_rows, placement.device) as engine, forgetting(storage, redis, settings.retention_s):
+    with (
+        closing(tracer(settings, "darkroom-worker")) as tracing,
+        Engine(settings.max_rows, placement.device) as engine,
+        forgetting(storage, redis, settings.retention_s),
+    ):
 
         def load(name: str) -> LoadedModel:
             return LoadedModel.load(catalogue.models[name], placement, engine)
@@ -53,6 +60,7 @@ def main(settings: Settings, name: str | None = None) -> None:
             connection=redis,
             develop=partial(develop, workbench=workbench),
             discard=partial(discard, storage=storage),
+            observe=partial(developing, tracer=tracing),
             announce=announce,
             capacity=settings.max_jobs,
             lease_s=settings.lease_s,

@@ -55,6 +55,7 @@ def set_up(log_format: str, level: str) -> None:
     """Has this process log to its standard error; what ends a thread or the process is logged, too."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if log_format == "json" else _Lines())
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.split(".")[0] in OURS)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())

@@ -9,7 +9,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
 from opentelemetry.trace import Span as Traced
 from opentelemetry.trace import Tracer as Tracing
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -25,13 +25,11 @@ w3c = TraceContextTextMapPropagator()
 
 
 class OtlpSpan(Span):
-    def __init__(self, span: Traced, tracing: Tracing) -> None:
+    def __init__(self, span: Traced, parent: Context, tracing: Tracing) -> None:
+        self.context = set_span_in_context(span, Context())
         self._span = span
+        self._parent = parent
         self._tracing = tracing
-
-    @property
-    def context(self) -> Context:
-        return set_span_in_context(self._span, Context())
 
     def rename(self, name: str) -> None:
         self._span.update_name(name)
@@ -44,7 +42,14 @@ class OtlpSpan(Span):
         self._span.set_status(Status(StatusCode.ERROR, code))
 
     def part(self, name: str, began: float, ended: float) -> None:
-        self._tracing.start_span(name, self.context, start_time=_ns(began)).end(_ns(ended))
+        self._add(self.context, name, began, ended)
+
+    def before(self, name: str, began: float, ended: float) -> None:
+        if _place(self._parent).is_valid:
+            self._add(self._parent, name, began, ended)
+
+    def _add(self, parent: Context, name: str, began: float, ended: float) -> None:
+        self._tracing.start_span(name, parent, start_time=_ns(began)).end(_ns(ended))
 
 
 class OtlpTracer(Tracer):
@@ -60,9 +65,12 @@ class OtlpTracer(Tracer):
     def span(
         self, name: str, kind: Kind, attributes: Attributes, *, parent: str | None = None, link: str | None = None
     ) -> Iterator[Span]:
-        links = [Link(get_current_span(_read(link)).get_span_context())] if link else []
-        opened = self._tracing.start_span(name, _read(parent), KINDS[kind], attributes, links)
-        span = OtlpSpan(opened, self._tracing)
+        linked, context = _read(link), _read(parent)
+        if _place(linked).is_valid and not _place(linked).trace_flags.sampled:
+            context = linked  # what nobody traces is not traced here either
+        links = [Link(_place(linked))] if link else []
+        opened = self._tracing.start_span(name, context, KINDS[kind], attributes, links)
+        span = OtlpSpan(opened, context, self._tracing)
         token = current.set(_written(span.context))
         try:
             yield span
@@ -78,6 +86,10 @@ class OtlpTracer(Tracer):
 
 def _read(traceparent: str | None) -> Context:
     return w3c.extract({"traceparent": traceparent} if traceparent else {}, Context())
+
+
+def _place(context: Context) -> SpanContext:
+    return get_current_span(context).get_span_context()
 
 
 def _written(context: Context) -> str | None:

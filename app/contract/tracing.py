@@ -28,7 +28,10 @@ class Span:
     def fail(self, code: str) -> None: ...
 
     def part(self, name: str, began: float, ended: float) -> None:
-        """Adds what is over; its moments are in seconds since the epoch."""
+        """Adds a part that is over; its moments are in seconds since the epoch."""
+
+    def before(self, name: str, began: float, ended: float) -> None:
+        """Adds what came before it, under the same parent."""
 
 
 class Tracer:

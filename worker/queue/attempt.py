@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 Develop = Callable[[Claim], dict[str, Any]]
 
 
+def develop_nothing(claim: Claim) -> dict[str, Any]:
+    raise NotImplementedError(f"This worker only stands for another process; it cannot develop {claim.job_id}.")
+
+
 def attempt(worker: BaseWorker, ledger: Ledger, claim: Claim, develop: Develop) -> Commands:
     """Returns the job's end; whatever was wrong, the job must not stay in the worker's hands for ever.
 

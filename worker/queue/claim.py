@@ -38,6 +38,7 @@ class Claim:
         self.job = Job(job_id, connection=connection, serializer=JSONSerializer)
         self.is_readable = True
         self.address = {name: fields[name] for name in ADDRESS if name in fields}
+        self.trace = fields.get(b"darkroom_trace", b"").decode(errors="replace") or None  # as W3C writes it
         self.attempt = self.deaths = 0
         self._restore(fields)
         self.stages = Stages(self.job.enqueued_at)
@@ -45,6 +46,7 @@ class Claim:
         self.execution.created_at = self.job.started_at or datetime.now(UTC)
         self._lock = threading.Lock()
         self.is_lost = self.is_erased = self.is_stopped = self._is_over = False
+        self.result, self.error_code = "withdrawn", ""  # how it ended here
         self._abort: Callable[[], object] | None = None
         self._tell = tell
         self._has_news = False

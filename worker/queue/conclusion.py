@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 Discard = Callable[[Claim], None]
 
 
+def discard_nothing(_claim: Claim) -> None: ...
+
+
 def conclude(ledger: Ledger, claim: Claim, commands: Commands, discard: Discard, has_left: Callable[[], bool]) -> None:
     """Writes the job's end as soon as Redis answers; if the job is not this worker's any more, discards instead.
 
@@ -30,5 +33,6 @@ def conclude(ledger: Ledger, claim: Claim, commands: Commands, discard: Discard,
 
     patiently(commit, give_up=lambda: claim.is_lost or has_left())
     if not is_written:
+        claim.result, claim.error_code = "withdrawn", ""
         logger.info("The job %s ended here after it was taken away.", claim.job_id)
         patiently(clean_up, give_up=has_left)

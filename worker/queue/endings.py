@@ -22,6 +22,7 @@ TOLD = (GenerationFailed, Undelivered)  # what a job's record may tell its calle
 
 def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: Pipeline) -> None:
     job = claim.job
+    claim.result = "succeeded"
     job._result = claim.function.result.model_validate(result).model_dump(mode="json")
     result_ttl = job.get_result_ttl(worker.default_result_ttl)
     worker.increment_successful_job_count(pipeline=pipeline)
@@ -32,8 +33,9 @@ def success(worker: BaseWorker, claim: Claim, result: dict[str, Any], pipeline: 
 
 
 def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: Pipeline) -> None:
-    job = claim.job
-    job.meta = {**job.meta, "error": _reason(raised).model_dump()}
+    job, reason = claim.job, _reason(raised)
+    claim.result, claim.error_code = "failed", reason.code
+    job.meta = {**job.meta, "error": reason.model_dump()}
     if not claim.is_readable:
         pipeline.delete(job.key)  # what could be read is written anew, so that the failure can be read
         if claim.address:
@@ -55,6 +57,7 @@ def failure(worker: BaseWorker, claim: Claim, raised: BaseException, pipeline: P
 def postponement(worker: BaseWorker, claim: Claim, wish: TryAgain, pipeline: Pipeline) -> None:
     """Schedules the next try; of one that counts rq keeps the failure, as a result of the job."""
     job = claim.job
+    claim.result, claim.error_code = "postponed", "try_again" if wish.counts else ""
     run = _run(worker, claim)
     if wish.counts:
         Result.create_failure(job, job.failure_ttl, str(wish), pipeline=pipeline, **run)
@@ -67,6 +70,7 @@ def postponement(worker: BaseWorker, claim: Claim, wish: TryAgain, pipeline: Pip
 
 def give_back(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
     job = claim.job
+    claim.result = "given_back"
     queue_key = worker.queue_class(job.origin, connection=worker.connection).key
     back = {"status": JobStatus.QUEUED, "enqueued_at": utcformat(now()), "started_at": "", "worker_name": ""}
     pipeline.hset(job.key, mapping=cast(Any, back))
@@ -79,9 +83,10 @@ def give_back(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
 
 def abandonment(worker: BaseWorker, claim: Claim, pipeline: Pipeline) -> None:
     """Fails a job whose end Redis refuses, with as few keys as can be: the registry, which may be why, comes last."""
-    job = claim.job
+    job, reason = claim.job, _reason(RuntimeError())
+    claim.result, claim.error_code = "failed", reason.code
     job.ended_at = now()
-    job.meta = {**job.meta, "error": _reason(RuntimeError()).model_dump()}
+    job.meta = {**job.meta, "error": reason.model_dump()}
     job.set_status(JobStatus.FAILED, pipeline=pipeline)
     pipeline.hset(job.key, "meta", claim.meta())
     worker.cleanup_execution(job, pipeline, claim.execution)

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Any, NoReturn
 
@@ -20,9 +20,9 @@ from rq.worker.base import BaseWorker
 from app.contract import names
 from app.contract.announcement import Announcement
 from worker.queue import endings
-from worker.queue.attempt import Develop, attempt
+from worker.queue.attempt import Develop, attempt, develop_nothing
 from worker.queue.claim import Claim
-from worker.queue.conclusion import Discard, conclude
+from worker.queue.conclusion import Discard, conclude, discard_nothing
 from worker.queue.errors import WorkerBroken
 from worker.queue.heart import Heart
 from worker.queue.ledger import WORKER_PREFIX, Commands, Ledger
@@ -41,20 +41,13 @@ LISTEN_AGAIN_S = 0.5
 ABORT_S = 2.0  # what an aborted job gets to leave the engine
 
 
-def _develop_nothing(claim: Claim) -> dict[str, Any]:
-    raise NotImplementedError(f"This worker only stands for another process; it cannot develop {claim.job_id}.")
-
-
-def _discard_nothing(_claim: Claim) -> None:
-    pass
-
-
 class QueueWorker(BaseWorker):
     """Claims as many jobs as it has room for and develops each in a slot of its own, until it is told to stop.
 
     It wants a Redis client of its own, with a short timeout and without decoding, and calls it only in `work`.
     `announce` is called with each beat; both it and `develop` raise WorkerBroken to have this process end. `discard` is
-    called when what `develop` has made is to be seen by nobody, since the job was canceled, erased or taken away.
+    called when what `develop` has made is to be seen by nobody, since the job was canceled, erased or taken away. The
+    context of `observe` lasts as long as a claim is in hand; when it ends, the claim's `result` says how that ended.
     """
 
     def __init__(  # noqa: PLR0913 - options with defaults, and rq's own
@@ -63,8 +56,9 @@ class QueueWorker(BaseWorker):
         name: str | None = None,
         *,
         connection: Redis,
-        develop: Develop = _develop_nothing,
-        discard: Discard = _discard_nothing,
+        develop: Develop = develop_nothing,
+        discard: Discard = discard_nothing,
+        observe: Callable[[Claim], AbstractContextManager[object]] = nullcontext,
         announce: Callable[[], Announcement] | None = None,
         capacity: int = 1,
         lease_s: float = 4.0,
@@ -80,6 +74,7 @@ class QueueWorker(BaseWorker):
         self.pacer = Pacer()
         self._develop = develop
         self._discard = discard
+        self._observe = observe
         self._announce = announce
         self._grace_s = grace_s
         self._ledger = Ledger(connection, self.name, self.queues, lease_s)
@@ -204,6 +199,14 @@ class QueueWorker(BaseWorker):
 
     def _run(self, claim: Claim) -> None:
         try:
+            with self._observe(claim):
+                self._see_through(claim)
+        finally:
+            del self.claims[claim.execution_id]
+            self._wake()
+
+    def _see_through(self, claim: Claim) -> None:
+        try:
             with self.pacer.timing(claim):
                 end = self._end(claim)
             self._write(claim, end)
@@ -211,9 +214,6 @@ class QueueWorker(BaseWorker):
             logger.error("The job %s fails, since Redis refuses its end: %s", claim.job_id, refusal)
             self._abandoned.append(claim)
             self._write(claim, self._ledger.prepare(partial(endings.abandonment, self, claim)))
-        finally:
-            del self.claims[claim.execution_id]
-            self._wake()
 
     def _end(self, claim: Claim) -> Commands:
         try:
