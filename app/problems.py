@@ -1,5 +1,6 @@
 """One body for every error: RFC 9457's problem details, which also carry OpenAI's `error` member."""
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +11,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import BaseRoute, Match
 
-from app.contract.errors import InvalidField, KeyInvalid, Overloaded, RequestRejected, ShareFull
+from app.contract import storage
+from app.contract.errors import InvalidField, KeyInvalid, Overloaded, RequestRejected, ShareFull, StorageUnavailable
+
+logger = logging.getLogger(__name__)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CODES = {
@@ -99,6 +103,8 @@ def install(app: FastAPI) -> None:
 
 async def explain(request: Request, error: RequestRejected | Overloaded) -> Response:
     errors: list[FieldProblem] = []
+    if isinstance(error, StorageUnavailable):
+        logger.warning("%s %s", error, storage.reason(error.__cause__))
     if isinstance(error, InvalidField) and error.field:
         pointer = "/" + error.field.replace(".", "/")
         errors = [FieldProblem(field=error.field, pointer=pointer, code=error.code, message=str(error))]

@@ -1,12 +1,16 @@
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from obstore.exceptions import BaseError as StorageError
 
+from app.contract import storage
 from app.contract.errors import DeadlinePassed, OutOfMemory, OutputUnstored
 from worker import engine
 from worker.queue import WorkerBroken
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,4 +28,5 @@ def translated() -> Iterator[None]:
     except engine.EngineClosed as error:
         raise WorkerBroken("The engine is closed.") from error
     except StorageError as error:
+        logger.error("The storage does not take the pictures: %s", storage.reason(error))
         raise OutputUnstored("The pictures were made, but the storage did not take them.") from error

@@ -1,5 +1,6 @@
 """The pictures that came with a request, from the storage to PIL."""
 
+import logging
 from dataclasses import dataclass, field
 
 from obstore.exceptions import BaseError as StorageError
@@ -8,8 +9,10 @@ from PIL import Image
 from app.contract import names
 from app.contract.errors import InputUnavailable, InvalidImage
 from app.contract.generation import Generation, Picture
-from app.contract.storage import Storage
+from app.contract.storage import Storage, reason
 from worker.decoding import Decoder, Role, Undecodable
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ def read(generation: Generation, record_id: str, storage: Storage, decoder: Deco
         except Undecodable as error:
             raise InvalidImage(field) from error
         except (FileNotFoundError, StorageError) as error:
+            logger.error("The storage does not give a picture that came with a job: %s", reason(error))
             raise InputUnavailable(field) from error
 
     mask, control = generation.mask, generation.control

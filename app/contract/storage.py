@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 FOLDER = "darkroom-jobs"  # the storage may hold other people's files
 LONGEST_PAUSE_S = 2.0  # between two tries
+REASON_LENGTH = 500
 
 
 class Storage:
@@ -75,6 +76,11 @@ class Storage:
             obstore.delete(self._store, list(old))
             forgotten += len(old)
         return forgotten
+
+
+def reason(error: BaseException | None) -> str:
+    """What the storage said, for a log; obstore goes on with its own insides."""
+    return str(error).partition("\n")[0][:REASON_LENGTH]
 
 
 def _folder(url: str) -> ObjectStore:

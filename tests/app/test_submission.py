@@ -160,8 +160,8 @@ def test_a_refused_job_leaves_no_picture_behind(http_with: Callable[..., httpx.C
     assert stored_inputs(tmp_path) == {}
 
 
-def test_a_storage_that_takes_nothing_admits_nothing(
-    http_with: Callable[..., httpx.Client], redis: Redis, tmp_path: Path
+def test_a_storage_that_takes_nothing_admits_nothing_and_the_log_says_why(
+    http_with: Callable[..., httpx.Client], redis: Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / FOLDER).write_text("in the way of the folder")
@@ -170,4 +170,5 @@ def test_a_storage_that_takes_nothing_admits_nothing(
     answer = http.post("/v1/jobs", json={**BODY, **IMAGE})
 
     assert assert_problem(answer, 503)["code"] == "storage_unavailable"
+    assert "File exists" in caplog.text or "Not a directory" in caplog.text
     assert not redis.keys("rq:job:*")
