@@ -1,10 +1,12 @@
 """Where the pictures are kept: a folder, S3, GCS or Azure, by the address alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import GenericError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ class Storage:
         self._store = _folder(url) if url.startswith("file:") else _remote(url, patience_s)
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
-        obstore.put(self._store, f"{FOLDER}/{key}", content, attributes=self._attributes(content_type))
+        with _writing():
+            obstore.put(self._store, f"{FOLDER}/{key}", content, attributes=self._attributes(content_type))
 
     async def put_async(self, key: str, content: bytes, content_type: str) -> None:
-        await obstore.put_async(self._store, f"{FOLDER}/{key}", content, attributes=self._attributes(content_type))
+        with _writing():
+            await obstore.put_async(self._store, f"{FOLDER}/{key}", content, attributes=self._attributes(content_type))
 
     def _attributes(self, content_type: str) -> "Attributes | None":
         # a folder keeps no attributes and obstore refuses them there
@@ -76,6 +80,15 @@ class Storage:
             obstore.delete(self._store, list(old))
             forgotten += len(old)
         return forgotten
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Without its bucket a storage cannot be written; obstore says FileNotFoundError, which is for pictures."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise GenericError(str(error)) from error
 
 
 def reason(error: BaseException | None) -> str:

@@ -28,7 +28,8 @@ class ObjectServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.objects: dict[str, Stored] = {}
         self.requests: list[str] = []
-        self.refusals = 0  # of the next requests so many are answered with 503
+        self.refusals = 0  # of the next requests so many are refused
+        self.refusal = 503
 
     def listing(self, bucket: str, prefix: str) -> str:
         """In both of the forms that there are: S3's, which Google speaks too, and Azure's."""
@@ -66,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         if is_refused := self.server.refusals > 0:
             self.server.refusals -= 1
             self._body()
-            self._answer(503)
+            self._answer(self.server.refusal)
         return not is_refused
 
     def do_PUT(self) -> None:

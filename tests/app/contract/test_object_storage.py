@@ -55,6 +55,15 @@ def test_an_object_store_that_stays_away_is_given_up_in_time(scheme: str, server
     assert len(server.requests) == 1
 
 
+def test_pictures_cannot_be_put_into_a_bucket_that_is_not_there(storage: Storage, server: ObjectServer) -> None:
+    server.refusals, server.refusal = 2, 404
+
+    with pytest.raises(BaseError):
+        storage.put("job/run/0.png", b"pixels", "image/png")
+    with pytest.raises(BaseError):
+        asyncio.run(storage.put_async("job/run/0.png", b"pixels", "image/png"))
+
+
 def test_an_object_store_tells_that_a_picture_is_gone(storage: Storage) -> None:
     with pytest.raises(FileNotFoundError):
         asyncio.run(storage.get("job/run/0.png"))
