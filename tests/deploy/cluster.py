@@ -44,8 +44,10 @@ class Workload:
         return {each["name"]: each["containerPort"] for each in self.container["ports"]}
 
     @property
-    def is_ours(self) -> bool:
-        return self.container["args"][0] == "darkroom"
+    def part(self) -> str:
+        """Which of ours it is: api, worker or courier; else nothing."""
+        command, *words = self.container["args"]
+        return words[0] if command == "darkroom" else ""
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -89,6 +91,10 @@ class Cluster:
     @property
     def deployments(self) -> list[Workload]:
         return [each for each in self.workloads if each.document["kind"] == "Deployment"]
+
+    def parts(self, *which: str) -> list[Workload]:
+        """Those of ours, or all of ours."""
+        return [each for each in self.workloads if each.part and (each.part in which or not which)]
 
     def selected(self, selector: Document) -> list[Workload]:
         return [each for each in self.workloads if matches(selector, each.labels)]

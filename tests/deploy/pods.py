@@ -127,7 +127,7 @@ def _started(site: Site, images: dict[str, str]) -> Iterator[tuple[Pod, list[Pod
     workloads = Cluster(render(site.clone / "deploy" / "kubernetes" / "base"), {}).workloads
     of = {f"darkroom-{target}": name for target, name in images.items()}
     found = [Pod(each, _image(each.container["image"], of), network, password) for each in workloads]
-    (redis,) = [each for each in found if not each.workload.is_ours]
+    (redis,) = [each for each in found if not each.workload.part]
     with ExitStack() as gone:
         docker("network", "create", network)
         gone.callback(docker, "network", "rm", network)
@@ -165,7 +165,7 @@ def _ready(redis: Pod, ours: list[Pod]) -> Line:
 
 
 def _works(*ours: Pod) -> Line:
-    (api,) = [each for each in ours if each.workload.ports.keys() == {"http"}]
+    (api,) = [each for each in ours if each.workload.part == "api"]
     key = docker("exec", api.name, "darkroom", "keys", "create", "--name", "me").splitlines()[-1]
     url, headers = f"http://{api.address}:8000", {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=url, headers=headers, timeout=90, trust_env=False) as http:

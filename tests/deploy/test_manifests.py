@@ -24,6 +24,7 @@ GONE = object()
 
 API, WORKER, REDIS = "Deployment/darkroom-api", "Deployment/darkroom-worker", "StatefulSet/darkroom-redis"
 POD, CONTAINER = "spec.template.spec", "spec.template.spec.containers.0"
+NGINX = "nginx~ingress~kubernetes~io"
 FIRST_BLOCK = "spec.egress.0.to.0.ipBlock"
 SCALER, RULES = "ScaledObject/darkroom-worker", "Ingress/darkroom-api"
 FAULTS: list[tuple[str, str, str, Any]] = [  # what is broken, where, and how; the policy that is to tell of it
@@ -70,9 +71,11 @@ FAULTS: list[tuple[str, str, str, Any]] = [  # what is broken, where, and how; t
     ("every_policy_is_for_somebody", "NetworkPolicy/darkroom-redis", "spec.podSelector.matchLabels", {"name": "redis"}),
     ("everything_of_ours_reaches_names_and_redis", "NetworkPolicy/darkroom-to-redis", "spec.egress", []),
     ("only_public_addresses_are_called", "NetworkPolicy/darkroom-to-public", f"{FIRST_BLOCK}.except.5", GONE),
+    ("only_public_addresses_are_called", "NetworkPolicy/darkroom-to-public", "spec.podSelector", {}),
     ("who_calls_strangers_may", "Deployment/darkroom-courier", "spec.template.metadata.labels.darkroom/egress", GONE),
     ("who_calls_strangers_may", API, "spec.template.metadata.labels.darkroom/egress", "public"),
     ("the_proxy_waits_as_long_as_clients_may", RULES, "metadata.annotations.haproxy~org/timeout-server", "300s"),
+    ("the_proxy_waits_as_long_as_clients_may", RULES, f"metadata.annotations.{NGINX}/proxy-body-size", "1m"),
     ("the_inside_is_not_shown_outside", RULES, "spec.rules.0.http.paths.4.pathType", "Prefix"),
     ("only_one_decides_how_many", API, "spec.replicas", 2),
     ("every_scaler_has_a_target_and_bounds", SCALER, "spec.scaleTargetRef.name", "worker"),
@@ -136,14 +139,14 @@ def test_every_component_is_in_an_overlay() -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_our_images_are_of_the_version_that_this_is(entry: str) -> None:
-    images = {each.container["image"] for each in Cluster(rendered(entry), {}).workloads if each.is_ours}
+    images = {each.container["image"] for each in Cluster(rendered(entry), {}).parts()}
 
     assert {image.split(":")[1].removesuffix("-cuda") for image in images} == {installed_version()}
 
 
 def test_a_gpu_is_bound_to_the_image_for_it() -> None:
     for entry in ENTRIES:
-        (worker,) = [each for each in Cluster(rendered(entry), {}).workloads if each.name == "darkroom-worker"]
+        (worker,) = Cluster(rendered(entry), {}).parts("worker")
         gpu = [worker.container["image"].endswith("-cuda"), worker.settings.device == "cuda"]
         assert {*gpu, "nvidia.com/gpu" in worker.container["resources"]["limits"]} == {
             "gpu" in entry or "prod" in entry

@@ -28,14 +28,12 @@ def probes_ask_the_right_thing(cluster: Cluster) -> Iterator[str]:
         probes = {name: each.container.get(name, {}) for name in (*KILLING, "readinessProbe")}
         yield from (f"{each.name}: there is no {name}." for name, probe in probes.items() if not probe)
         asked = {name: probe["httpGet"]["path"] for name, probe in probes.items() if "httpGet" in probe}
-        if each.is_ours and asked != dict.fromkeys(KILLING, "/livez") | {"readinessProbe": "/readyz"}:
+        if each.part and asked != dict.fromkeys(KILLING, "/livez") | {"readinessProbe": "/readyz"}:
             yield f"{each.name}: its probes ask {asked}."
 
 
 def the_api_goes_when_nobody_asks_it_any_more(cluster: Cluster) -> Iterator[str]:
-    for each in cluster.workloads:
-        if not each.is_ours or each.container["args"] != ["darkroom", "api"]:
-            continue
+    for each in cluster.parts("api"):
         pause_s = each.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         if pause_s < 5:
             yield f"{each.name}: it ends before the proxies know: preStop sleeps {pause_s} s."
@@ -44,11 +42,9 @@ def the_api_goes_when_nobody_asks_it_any_more(cluster: Cluster) -> Iterator[str]
 
 
 def workers_end_no_job_that_can_end_by_itself(cluster: Cluster) -> Iterator[str]:
-    for each in cluster.workloads:
-        if not each.is_ours or each.container["args"] == ["darkroom", "api"]:
-            continue
+    for each in cluster.parts("worker", "courier"):
         settings = each.settings
-        if each.container["args"] == ["darkroom", "worker"] and settings.grace_s < settings.job_timeout_s:
+        if each.part == "worker" and settings.grace_s < settings.job_timeout_s:
             yield f"{each.name}: DARKROOM_GRACE_S is less than the longest job."
         if _grace_s(each) < settings.grace_s + GIVE_BACK_S:
             yield f"{each.name}: terminationGracePeriodSeconds is less than DARKROOM_GRACE_S and {GIVE_BACK_S} s."

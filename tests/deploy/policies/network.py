@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.contract.settings import Settings
 from app.courier.ranges import NOT_PUBLIC_IPV4, NOT_PUBLIC_IPV6, PUBLIC_IPV6
 from app.waiting import WAIT_MAX_S
 from tests.deploy.cluster import Cluster, Workload, leads_to, quantity
 
 INSIDE = ("/livez", "/readyz", "/metrics")
 PUBLIC = "darkroom/egress"
+FOR_PUBLIC = {"matchLabels": {PUBLIC: "public"}}
 
 
 def nothing_passes_by_itself(cluster: Cluster) -> Iterator[str]:
@@ -25,7 +25,7 @@ def every_port_has_callers_and_no_more_than_are_meant(cluster: Cluster) -> Itera
         if open_ports != set(each.ports.values()):
             yield f"{each.name}: callers reach the ports {sorted(open_ports)}, and it has {each.ports}."
         callers = [caller for rule in rules for caller in rule["from"]]
-        allowed = {"podSelector"} if not each.is_ours else {"namespaceSelector"}
+        allowed = {"namespaceSelector"} if each.part else {"podSelector"}
         if any(caller.keys() != allowed or not all(caller.values()) for caller in callers):
             yield f"{each.name}: more may call it than is meant."
 
@@ -39,45 +39,36 @@ def every_policy_is_for_somebody(cluster: Cluster) -> Iterator[str]:
 def everything_of_ours_reaches_names_and_redis(cluster: Cluster) -> Iterator[str]:
     for each in cluster.workloads:
         ways = [rule for policy in _of(cluster, each) for rule in policy.get("egress", [])]
-        if each.is_ours and not {53, 6379} <= {port["port"] for rule in ways for port in rule["ports"]}:
+        if each.part and not {53, 6379} <= {port["port"] for rule in ways for port in rule["ports"]}:
             yield f"{each.name}: it does not reach both DNS and Redis."
-        if not each.is_ours and ways:
+        if not each.part and ways:
             yield f"{each.name}: it has nobody to call."
 
 
 def only_public_addresses_are_called(cluster: Cluster) -> Iterator[str]:
     """What the courier's own guard refuses, the network refuses too."""
-    for each in cluster.of("NetworkPolicy"):
-        if each["spec"]["podSelector"].get("matchLabels", {}).get(PUBLIC) != "public":
-            continue
-        (rule,) = each["spec"]["egress"]
-        blocks = {to["ipBlock"]["cidr"]: set(to["ipBlock"]["except"]) for to in rule["to"]}
-        if blocks != {"0.0.0.0/0": set(map(str, NOT_PUBLIC_IPV4)), str(PUBLIC_IPV6): set(map(str, NOT_PUBLIC_IPV6))}:
-            yield "The public addresses are not those of app/courier/ranges.py."
-        if [port["port"] for port in rule["ports"]] != Settings(_env_file=None).egress_port_numbers:  # type: ignore[call-arg]
-            yield "The public ports are not DARKROOM_EGRESS_PORTS."
+    specs = [each["spec"] for each in cluster.of("NetworkPolicy")]
+    rules = [rule for each in specs if each["podSelector"] == FOR_PUBLIC for rule in each["egress"]]
+    blocks = [{to["ipBlock"]["cidr"]: to["ipBlock"]["except"] for to in rule["to"]} for rule in rules]
+    if blocks != [{"0.0.0.0/0": [*map(str, NOT_PUBLIC_IPV4)], str(PUBLIC_IPV6): [*map(str, NOT_PUBLIC_IPV6)]}]:
+        yield "The public addresses are not those of app/courier/ranges.py."
+    (courier,) = cluster.parts("courier")
+    if {port["port"] for rule in rules for port in rule["ports"]} != set(courier.settings.egress_port_numbers):
+        yield "The public ports are not DARKROOM_EGRESS_PORTS."
 
 
 def who_calls_strangers_may(cluster: Cluster) -> Iterator[str]:
-    for each in cluster.workloads:
-        if each.labels.get(PUBLIC) != "public" and _calls_strangers(each):
-            yield f"{each.name}: it has to reach public addresses."
-        if each.labels.get(PUBLIC) == "public" and not _calls_strangers(each):
-            yield f"{each.name}: it need not reach public addresses."
-
-
-def _calls_strangers(workload: Workload) -> bool:
-    if not workload.is_ours:
-        return False
-    settings, (_, command) = workload.settings, workload.container["args"]
-    stores = command != "courier" and not settings.storage_address.startswith("file:")
-    return command == "courier" or stores or (command == "worker" and settings.device == "cuda")
+    for each in cluster.parts():
+        stores = each.part != "courier" and not each.settings.storage_address.startswith("file:")
+        fetches = each.part == "worker" and each.settings.device == "cuda"
+        if (each.labels.get(PUBLIC) == "public") != (each.part == "courier" or stores or fetches):
+            yield f"{each.name}: it reaches public addresses for nothing, or has to and does not."
 
 
 def the_proxy_waits_as_long_as_clients_may(cluster: Cluster) -> Iterator[str]:
     for ingress in cluster.of("Ingress"):
         notes = ingress["metadata"]["annotations"]
-        (api,) = [each.settings for each in cluster.workloads if each.ports.keys() == {"http"}]
+        api = cluster.parts("api")[0].settings
         for name in notes:
             if name.endswith(("timeout-server", "read-timeout")) and int(notes[name].rstrip("s")) <= max(
                 api.openai_wait_s, WAIT_MAX_S

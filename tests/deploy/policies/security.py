@@ -20,7 +20,7 @@ def no_pod_is_root(cluster: Cluster) -> Iterator[str]:
         context = each.pod.get("securityContext", {})
         if context.get("runAsNonRoot") is not True:
             yield f"{each.name}: runAsNonRoot is not true."
-        if context.get("runAsUser", 0) < 1 or (each.is_ours and context["runAsUser"] != 10001):
+        if context.get("runAsUser", 0) < 1 or (each.part and context["runAsUser"] != 10001):
             yield f"{each.name}: runAsUser is not the image's."
         if context.get("seccompProfile") != {"type": "RuntimeDefault"}:
             yield f"{each.name}: seccompProfile is not RuntimeDefault."

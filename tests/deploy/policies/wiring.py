@@ -26,7 +26,7 @@ def settings_are_settings(cluster: Cluster) -> Iterator[str]:
 
 def ports_are_those_of_the_settings(cluster: Cluster) -> Iterator[str]:
     for each in cluster.workloads:
-        if each.is_ours:
+        if each.part:
             told = {"http": each.settings.port, "metrics": each.settings.metrics_port}
             yield from (f"{each.name}: its port {n} is {told[n]}." for n, port in each.ports.items() if told[n] != port)
             if each.settings.host != "0.0.0.0":  # noqa: S104 - what the pod is for
@@ -97,9 +97,7 @@ def _missing(cluster: Cluster, workload: Workload, volume: dict[str, dict[str, s
 def pictures_are_shared(cluster: Cluster) -> Iterator[str]:
     """A folder of pictures is one volume of many writers in the API and the workers; else there is no volume."""
     volumes = []
-    for each in cluster.workloads:
-        if not each.is_ours or each.container["args"] == ["darkroom", "courier"]:
-            continue
+    for each in cluster.parts("api", "worker"):
         storage = urlsplit(each.settings.storage_address)
         where = {mount["mountPath"]: mount["name"] for mount in each.container["volumeMounts"]}
         claims = {v["name"]: v.get("persistentVolumeClaim", {}).get("claimName") for v in each.pod["volumes"]}
@@ -112,8 +110,8 @@ def pictures_are_shared(cluster: Cluster) -> Iterator[str]:
 
 
 def models_fit_into_memory(cluster: Cluster) -> Iterator[str]:
-    for each in cluster.workloads:
-        if each.is_ours and each.container["args"] == ["darkroom", "worker"] and each.settings.device != "cuda":
+    for each in cluster.parts("worker"):
+        if each.settings.device != "cuda":
             memory, most = each.settings.memory, quantity(each.container["resources"]["limits"]["memory"])
             if memory == "auto" or memory > most / 2:
                 yield f"{each.name}: DARKROOM_MEMORY leaves too little of the limit: {memory} of {most:.0f}."
