@@ -156,5 +156,13 @@ def demo(
         raise typer.Exit(CANCELED_BY_HAND) from None
 
 
+@cli.command()
+def env() -> None:
+    """Prints every setting with its default, as a file .env."""
+    from app.contract.env_example import env_example
+
+    typer.echo(env_example(), nl=False)
+
+
 if __name__ == "__main__":
     main()

@@ -95,7 +95,8 @@ class Settings(BaseSettings):
     )
     auth: Literal["auto", "keys", "open"] = Field(
         default="auto",
-        description="auto: API keys are asked for once there is one, or where others can reach the API.",
+        description="auto: API keys are asked for once there is one, or where others can reach the API. keys: always. "
+        "open: never.",
     )
     metrics: bool = Field(default=True, description="Whether /metrics answers: to everyone, and of no tenant.")
     metrics_port: int | None = Field(
