@@ -1,14 +1,17 @@
 """The whole service as a user starts it: `darkroom up` with the embedded model, over real HTTP."""
 
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import psutil
@@ -25,7 +28,8 @@ class Service:
 
     def __init__(self, state_dir: Path, **environment: str) -> None:
         self.state_dir = state_dir
-        self._environment = {**os.environ, **environment}
+        self.metrics_port = two_free_ports()
+        self._environment = {**os.environ, "DARKROOM_METRICS_PORT": str(self.metrics_port), **environment}
         try:
             self.start()
         except BaseException:
@@ -82,14 +86,21 @@ class Service:
         assert job["status"] == "succeeded", job["error"]
         return self.image(job)
 
+    def dials(self, of: Literal["api", "worker", "courier"]) -> str:
+        """What it tells Prometheus."""
+        port = {"worker": self.metrics_port, "courier": self.metrics_port + 1}.get(of, self.http.base_url.port)
+        return httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+
+    def metrics(self, of: Literal["api", "worker", "courier"]) -> dict[str, float]:
+        """The same, by the samples' names and labels."""
+        lines = (line.rpartition(" ") for line in self.dials(of).splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
     def running_jobs(self) -> float:
-        lines = self.http.get("/metrics").text.splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith("darkroom_worker_running_jobs{"))
+        return self.metrics("api")["darkroom_fleet_slots_used"]
 
     def unet(self, metric: str) -> float:
-        """The sum of one of the denoiser's counters over all workers."""
-        lines = self.http.get("/metrics").text.splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(metric + "{") and '"unet"' in line)
+        return self.metrics("worker")[f'{metric}{{model="mini",module="unet"}}']
 
     @staticmethod
     def wait_for(holds: Callable[[], bool]) -> None:
@@ -114,3 +125,13 @@ def service(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
         yield service
     finally:
         service.stop()
+
+
+def two_free_ports() -> int:
+    """The first of two neighbours, below those that the system gives to whoever connects."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311
+        with ExitStack() as held, suppress(OSError):
+            for neighbour in (port, port + 1):
+                held.enter_context(socket.create_server(("127.0.0.1", neighbour)))
+            return port

@@ -18,6 +18,7 @@ from app.contract.settings import Settings
 from app.courier.sender import sending
 from tests.worker.receiver import Receiver
 from worker.courier import Courier
+from worker.dials.deliveries import DeliveryDials
 from worker.queue import QueueWorker
 
 ROOT = Path(__file__).parents[2]
@@ -36,13 +37,19 @@ def couriers(redis_url: str) -> Iterator[StartCourier]:
     """Starts couriers in threads that may call the receivers, and stops them in the end."""
     with ExitStack() as stack:
 
-        def start(*receivers: Receiver, delays_s: tuple[float, ...] = SOON_S, total_s: float = 5, **more: str) -> None:
+        def start(
+            *receivers: Receiver,
+            delays_s: tuple[float, ...] = SOON_S,
+            total_s: float = 5,
+            dials: DeliveryDials | None = None,
+            **more: str,
+        ) -> None:
             settings = Settings.model_validate({"redis_url": redis_url, **egress(*receivers), **more})
             portal = stack.enter_context(start_blocking_portal())
             sender = stack.enter_context(portal.wrap_async_context_manager(sending(settings, total_s)))
             connection = stack.enter_context(Redis.from_url(redis_url, socket_timeout=5))
             options: dict[str, Any] = {"capacity": 64, "lease_s": 0.6, "grace_s": 0.0}
-            deliver = Courier(portal, sender, delays_s).deliver
+            deliver = Courier(portal, sender, delays_s, dials).deliver
             worker = QueueWorker([names.DELIVERIES], connection=connection, develop=deliver, **options)
             thread = threading.Thread(target=worker.work)
             thread.start()
