@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app import problems
 from app.auth import Doorkeeper, may_be_open
@@ -45,6 +46,13 @@ from app.routes import (
     webhooks,
 )
 
+NO_TELEMETRY: TelemetryConfig = {  # FastAPI's own, which would send queries and what exceptions say; Envelope traces
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The application with its own connections.
@@ -77,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
     )
     app.state.catalogue = Catalogue.read(settings.catalogue)
     app.state.storage = Storage(settings.storage_address, redirects=settings.redirect_images)

@@ -99,7 +99,7 @@ def _tell_of_the_end(kind: type[BaseException], error: BaseException, stack: Tra
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, stack)
         return
-    logging.getLogger("app").critical("".join(traceback.format_exception(error)))
+    logging.getLogger("app").critical("".join(traceback.format_exception(error)).rstrip())
 
 
 def _tell_of_a_thread(ended: threading.ExceptHookArgs) -> None:

@@ -1,5 +1,6 @@
 """Traces as OpenTelemetry keeps them, sent by OTLP over HTTP; its own variables (OTEL_...) are in force as always."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ EXPORT_S = 5.0  # for one batch, with what is tried again
 CLOSE_S = 2.0
 KINDS = {"server": SpanKind.SERVER, "consumer": SpanKind.CONSUMER}
 w3c = TraceContextTextMapPropagator()
+logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # it warns of each try that a collector does not take
 
 
 class OtlpSpan(Span):

@@ -25,7 +25,7 @@ def test_jobs_survive_the_kill_of_their_worker(service: Service) -> None:
 
 
 def test_a_stop_in_the_middle_leaves_no_process_and_loses_no_job(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+    service = Service(tmp_path, DARKROOM_OTLP_ENDPOINT="http://127.0.0.1:9")  # where no collector is
     jobs = [service.post(**BODY, seed=seed)["id"] for seed in range(3)]
     processes = service.descendants()
     started = len(processes)

@@ -202,8 +202,8 @@ def test_while_redis_is_away_no_attempt_is_counted(end_job: Callable[..., str], 
     assert not wish.value.counts
 
 
-def test_the_courier_needs_neither_torch_nor_the_web_framework() -> None:
-    heavy = "{'torch', 'PIL', 'diffusers', 'fastapi', 'uvicorn'} & set(sys.modules)"
+def test_the_courier_needs_neither_torch_nor_the_web_framework_nor_what_traces() -> None:
+    heavy = "{'torch', 'PIL', 'diffusers', 'fastapi', 'uvicorn', 'app.contract.otlp'} & set(sys.modules)"
     program = f"import sys, worker.courier; print({heavy} or 'none')"
 
     seen = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

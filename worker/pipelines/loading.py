@@ -2,7 +2,6 @@ from typing import Any
 
 import diffusers
 import torch
-import transformers
 from diffusers import AutoModel, DiffusionPipeline
 
 from app.contract.adapters import ControlNetSource
@@ -18,7 +17,6 @@ def load(model: Model, dtype: torch.dtype) -> TaskPipelines:
 
     The pipelines share the weights. Only safetensors are read, never code or pickles. Raises ModelUnloadable.
     """
-    _quieten()
     for name in model.schedulers:
         if not hasattr(diffusers, name):
             raise ModelUnloadable(f"The model {model.name} names a scheduler that diffusers has not: {name}.")
@@ -42,9 +40,3 @@ def _read(kind: Any, what: str, source: Model | ControlNetSource, dtype: torch.d
 def _with_scheduler(pipeline: DiffusionPipeline, name: str, dtype: torch.dtype) -> DiffusionPipeline:
     scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config)
     return type(pipeline).from_pipe(pipeline, scheduler=scheduler, dtype=dtype)
-
-
-def _quieten() -> None:
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()  # as a warning, diffusers logs the end of a prompt that is too long
-        library.utils.logging.disable_progress_bar()
