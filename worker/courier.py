@@ -6,6 +6,7 @@ courier takes up, and what cannot be delivered is a failed job.
 
 import argparse
 import logging
+import sys
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing
@@ -20,6 +21,7 @@ from app.contract.delivery import Delivery
 from app.contract.errors import Overloaded, Undelivered
 from app.contract.settings import Settings
 from app.contract.tracing import tracer
+from app.contract.unstartable import Unstartable
 from app.courier.doors import Full
 from app.courier.schedule import DELAYS_S, next_delay_s
 from app.courier.sender import Sender, sending
@@ -110,4 +112,8 @@ if __name__ == "__main__":
     parser.add_argument("--name", help="the courier's name in rq; it begins with darkroom-")
     name, settings = parser.parse_args().name, Settings()
     logs.set_up(settings.log_format, settings.log_level)
-    main(settings, name)
+    try:
+        main(settings, name)
+    except Unstartable as error:
+        logger.critical(str(error))
+        sys.exit(1)

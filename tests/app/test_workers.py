@@ -12,7 +12,7 @@ from redis import Redis
 from app.contract import names
 from app.contract.job import JobStatus
 from app.contract.settings import Settings
-from app.workers import VISIBLE, worker_command, worker_programs
+from app.workers import METRICS_PORT, VISIBLE, courier_program, worker_command, worker_programs
 from tests.app.processes import is_alive, wait_until
 from tests.worker.queue.front import Front
 from tests.worker.queue.hand import Hand
@@ -112,6 +112,16 @@ def test_each_worker_has_a_gpu(
 
     assert keeper.name == "keeper"
     assert [(each.name, each.environment.get(VISIBLE)) for each in workers] == expected
+
+
+def test_each_process_of_a_machine_tells_its_metrics_on_a_port_of_its_own() -> None:
+    settings, client = Settings(metrics_port=9100, workers=2, device="cpu"), redis.asyncio.Redis()
+
+    _keeper, *workers = worker_programs(settings, client, worker_command)
+    beside, alone = courier_program(settings, client, beside=len(workers)), courier_program(settings, client)
+
+    assert [each.environment[METRICS_PORT] for each in (*workers, beside, alone)] == ["9100", "9101", "9102", "9100"]
+    assert METRICS_PORT not in courier_program(Settings(), client).environment
 
 
 def test_a_child_sees_its_own_gpu_alone(tmp_path: Path) -> None:
