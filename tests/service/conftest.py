@@ -1,5 +1,6 @@
 """The whole service as a user starts it: `darkroom up` with the embedded model, over real HTTP."""
 
+import json
 import os
 import random
 import re
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,17 +18,19 @@ import httpx
 import psutil
 import pytest
 
+from tests.collector import base
 from tests.worker.receiver import Receiver, receiving
 
-STARTED = re.compile(r"listening on (http://\S+)")
+STARTED = re.compile(r"listening on (http://[\w.:]+)")
 PATIENCE_S = 90.0
 
 
 class Service:
     """One `darkroom up` on a state folder; it can be stopped and started again."""
 
-    def __init__(self, state_dir: Path, **environment: str) -> None:
+    def __init__(self, state_dir: Path, log: Path | None = None, **environment: str) -> None:
         self.state_dir = state_dir
+        self.log = log
         self.metrics_port = two_free_ports()
         self._environment = {**os.environ, "DARKROOM_METRICS_PORT": str(self.metrics_port), **environment}
         try:
@@ -38,7 +41,10 @@ class Service:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app.cli", "up", "--port", "0", "--state-dir", str(self.state_dir)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self._environment)
+        with self.log.open("a") if self.log else nullcontext() as log:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+            )
         for line in self.process.stdout or ():
             if found := STARTED.search(line):
                 self.http = httpx.Client(base_url=found[1], timeout=30)
@@ -56,6 +62,11 @@ class Service:
 
     def worker(self) -> psutil.Process:
         return next(child for child in self.descendants() if child.cmdline()[1:3] == ["-m", "worker"])
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged, if it logs in JSON."""
+        assert self.log
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     @property
     def redis_url(self) -> str:
@@ -118,9 +129,18 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Service]:
+def collector() -> Iterator[Receiver]:
+    """Gets the traces of the service."""
+    with receiving() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, collector: Receiver) -> Iterator[Service]:
     egress = {"DARKROOM_EGRESS_ALLOW": "127.0.0.1", "DARKROOM_EGRESS_PORTS": f"443,{receiver.port}"}
-    service = Service(tmp_path_factory.mktemp("s"), **egress)
+    told = {"DARKROOM_LOG_FORMAT": "json", "DARKROOM_LOG_LEVEL": "info"}
+    traced = {"DARKROOM_OTLP_ENDPOINT": base(collector), "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    service = Service(tmp_path_factory.mktemp("s"), tmp_path_factory.mktemp("l") / "log", **egress, **told, **traced)
     try:
         yield service
     finally:
