@@ -13,8 +13,8 @@ import yaml
 
 from tests.deploy.site import Site
 
-ROUND_S = 1  # from scrape to scrape, and from evaluation to evaluation
-PATIENCE_S = 60.0
+ROUND_S = 2  # from scrape to scrape, and from evaluation to evaluation
+PATIENCE_S = 300.0
 
 Targets = Mapping[str, Sequence[str]]  # the addresses of each job of the configuration
 
@@ -40,15 +40,15 @@ class Prometheus:
     def has_data(self, expression: str) -> bool:
         return any(map(math.isfinite, self.values(expression)))
 
-    def is_up(self) -> bool:
-        """Whether every target was scraped the last time."""
+    def is_up(self, since: float = 0.0) -> bool:
+        """Whether every target was scraped well the last time, and since then."""
         targets = self.ask("/targets")["activeTargets"]
-        return bool(targets) and all(target["health"] == "up" for target in targets)
+        return bool(targets) and self.values(f"count(up == 1 and timestamp(up) > {since})") == [len(targets)]
 
     def catch_up(self) -> None:
         """Waits until it knows of every target, and its rules of it, what holds now."""
-        known_from = time.time() + ROUND_S
-        wait_until(lambda: self.value("min(timestamp(up))") > known_from)
+        since = time.time() + ROUND_S
+        wait_until(lambda: self.is_up(since))
 
 
 @contextmanager
