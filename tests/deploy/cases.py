@@ -3,10 +3,14 @@ from collections.abc import Callable, Iterator
 from tests.deploy.alerts import alerts
 from tests.deploy.autoscaling import autoscaling
 from tests.deploy.dashboard import dashboard
+from tests.deploy.kills import kills
 from tests.deploy.manifests import manifests
 from tests.deploy.report import Line
+from tests.deploy.rolling import rolling
 from tests.deploy.s3 import s3
 from tests.deploy.site import Site
+from tests.deploy.stack import stack
+from tests.deploy.workers import workers
 
 Case = Callable[[Site], Iterator[Line]]
 
@@ -16,4 +20,8 @@ CASES: dict[str, Case] = {
     "dashboard": dashboard,
     "autoscaling": autoscaling,
     "s3": s3,
+    "stack": stack,
+    "kills": kills,
+    "rolling": rolling,
+    "workers": workers,  # the last of the four on one stack, for it asks for keys
 }

@@ -10,6 +10,7 @@ from tests.worker.receiver import Receiver, receiving
 
 REPLACED = ("api-1", "api-2", "worker", "courier")  # by another of its kind, or nobody asks it anything
 ALONE = ("haproxy", "redis")  # while it is away clients are refused
+RELOADED = "Loading success"  # says haproxy's master
 CLIENTS = 4
 PATIENCE_S = 30.0
 
@@ -21,6 +22,7 @@ def rolling(site: Site) -> Iterator[Line]:
         with loading(service.stack.url, CLIENTS, webhook={"url": receiver.url}) as load:
             for name in REPLACED:
                 yield _is_recreated(service, load, name, "no request fails")
+            yield _is_told_of_another_configuration(service, load)
             load.patience_s = PATIENCE_S
             for name in ALONE:
                 yield _is_recreated(service, load, name, "who asks again as Retry-After says is answered")
@@ -38,6 +40,17 @@ def _is_recreated(service: Service, load: Load, name: str, promise: str) -> Line
     _go_on(service, load)
     figure, holds = load.answers.none_failed()
     return Line(f"{name} is recreated: {promise}", f"{figure}; healthy after {took_s:.0f} s", holds)
+
+
+def _is_told_of_another_configuration(service: Service, load: Load) -> Line:
+    load.answers = Answers()
+    _go_on(service, load)
+    before = service.stack.logs("haproxy").count(RELOADED)
+    service.stack.compose("kill", "-s", "HUP", "haproxy")
+    took_s = service.until(lambda: service.stack.logs("haproxy").count(RELOADED) > before, "haproxy reads nothing")
+    _go_on(service, load)
+    figure, holds = load.answers.none_failed()
+    return Line("haproxy reads its configuration again: no request fails", f"{figure}; after {took_s:.1f} s", holds)
 
 
 def _go_on(service: Service, load: Load) -> None:

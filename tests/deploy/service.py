@@ -70,16 +70,20 @@ class Service:
         return time.monotonic() - began
 
     def until_healthy(self, name: str) -> None:
-        self.until(lambda: all(map(_is_healthy, self.stack.containers(name))), f"{name} is not healthy")
+        containers = self.stack.containers(name)
+        self.until(lambda: all(map(_is_healthy, containers)), f"{name} is not healthy")
 
     @property
     def gateway(self) -> str:
         """This machine's address on the network of the stack."""
-        return self._network("redis")["Gateway"]
+        return self._network("haproxy")["Gateway"]
+
+    def redis(self) -> Redis:
+        return Redis(self._network("redis")["IPAddress"], password=REDIS_PASSWORD)
 
     def none_lost(self, jobs: Jobs) -> Figure:
         self.known.update(jobs.seen)
-        with Redis(self._network("redis")["IPAddress"], password=REDIS_PASSWORD) as redis:
+        with self.redis() as redis:
             return jobs.none_lost(redis, self.known)
 
     def until(self, holds: Callable[[], bool], complaint: str) -> float:

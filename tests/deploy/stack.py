@@ -7,6 +7,7 @@ from io import BytesIO
 from PIL import Image
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.deploy.builds import built
 from tests.deploy.report import Line
 from tests.deploy.service import WEBHOOK_PORT, Job, Service, standing
 from tests.deploy.site import Site
@@ -15,6 +16,7 @@ from tests.worker.receiver import Heard, receiving
 
 def stack(site: Site) -> Iterator[Line]:
     """All of it comes up, a prompt goes in, a picture and a signed webhook come out."""
+    built(site)
     began = time.monotonic()
     service = standing(site)
     took_s = time.monotonic() - began
