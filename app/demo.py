@@ -1,6 +1,7 @@
 """`darkroom demo`: starts Darkroom as a user would, makes one picture and stops it all again."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ SEED = 7
 API_PATIENCE_S = 30.0
 STOP_PATIENCE_S = 60.0
 LOOK_AGAIN_S = 0.1
+LISTENING = re.compile(r"listening on (http://[^\s\"]+)")  # in text or in JSON
 
 
 class _Service:
@@ -38,8 +40,8 @@ class _Service:
     def _read(self) -> None:
         for line in self.process.stdout or ():
             self._say(line.rstrip())
-            if "listening on " in line:
-                self.url = line.split()[-1]
+            if found := LISTENING.search(line):
+                self.url = found[1]
 
     def wait_until(self, holds: Callable[[], bool], patience_s: float, what: str) -> None:
         """Raises GenerationStopped."""

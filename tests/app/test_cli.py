@@ -29,6 +29,9 @@ def test_the_command_starts_without_what_its_commands_need() -> None:
         ("PORT", "many"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://:pass/word@localhost:6379"),
+        ("OTLP_ENDPOINT", "collector:4318"),
+        ("SIGNING_SECRET", "password"),
         ("STORAGE_URL", "pictures"),
     ],
 )
@@ -37,6 +40,7 @@ def test_a_wrong_setting_is_named_as_it_is_set(tmp_path: Path, setting: str, val
 
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
     assert ended.stderr.startswith(f"DARKROOM_{setting}: ")
+    assert value not in ended.stderr
 
 
 def test_a_setting_that_is_empty_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
