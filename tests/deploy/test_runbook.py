@@ -95,7 +95,7 @@ def _services(words: list[str]) -> Iterator[str]:
     if verb == "exec":
         yield operands[0]
         return
-    yield from (word.partition("=")[0] for word in operands if not word.isdigit())
+    yield from (word.partition("=")[0] for word in operands if not (word.isdigit() or word.isupper()))  # a signal
 
 
 def test_every_profile_and_every_variable_of_compose_is_one() -> None:
