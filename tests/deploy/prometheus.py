@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -40,6 +40,12 @@ class Prometheus:
     def has_data(self, expression: str) -> bool:
         return any(map(math.isfinite, self.values(expression)))
 
+    def answers(self) -> bool:
+        """Whether it has read its log and takes questions."""
+        with suppress(httpx.HTTPError):
+            return bool(self.ask("/targets"))
+        return False
+
     def is_up(self, since: float = 0.0) -> bool:
         """Whether every target was scraped well the last time, and since then."""
         targets = self.ask("/targets")["activeTargets"]
@@ -69,7 +75,7 @@ def watching(site: Site, targets: Targets) -> Iterator[Prometheus]:
     with subprocess.Popen(command) as process:
         try:
             prometheus = Prometheus(f"http://127.0.0.1:{port}")
-            wait_until(lambda: _answers(prometheus) and prometheus.is_up())
+            wait_until(lambda: prometheus.answers() and prometheus.is_up())
             yield prometheus
         finally:
             process.terminate()
@@ -84,16 +90,6 @@ def _pointed_at(site: Site, targets: Targets) -> dict[str, Any]:
         "rule_files": [str(folder / name) for name in configuration["rule_files"]],
         "scrape_configs": [{"job_name": job, "static_configs": [{"targets": list(targets[job])}]} for job in jobs],
     }
-
-
-def _answers(prometheus: Prometheus) -> bool:
-    try:
-        prometheus.ask("/targets")
-    except httpx.TransportError:
-        return False
-    except httpx.HTTPStatusError:  # it still reads its log
-        return False
-    return True
 
 
 def wait_until(holds: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
