@@ -53,8 +53,10 @@ class Bucket:
         yield self._is_put(first)
         yield self._is_read_without_a_key(first, address)
         yield self._tampering_is_refused(address)
-        yield self._is_read_by_the_worker(first)
-        yield self._is_erased()
+        picture = self.reader.get(address).content
+        over = self._succeeded(**CAT, image=base64.b64encode(picture).decode(), strength=0.5, seed=2)
+        yield self._is_read_by_the_worker(over, picture)
+        yield self._is_erased(over)
         yield self._outage_loses_nothing()
         wait_until(lambda: self.service.http.get(f"/v1/jobs/{first['id']}").status_code == 404, 2 * RETENTION_S)
         yield self._expiry_is_refused(first, address)
@@ -86,17 +88,14 @@ class Bucket:
         figure = ", ".join(f"{name} {status}" for name, status in told.items())
         return Line("a changed address is refused", figure, set(told.values()) == {403} and set(told) == set(changed))
 
-    def _is_read_by_the_worker(self, job: dict[str, Any]) -> Line:
-        picture = self.reader.get(self._address(job)).content
-        over = self._succeeded(**CAT, image=base64.b64encode(picture).decode(), strength=0.5, seed=2)
-        given = [path for path in self._objects(over) if "/inputs/" in path]
+    def _is_read_by_the_worker(self, job: dict[str, Any], picture: bytes) -> Line:
+        given = [path for path in self._objects(job) if "/inputs/" in path]
         is_nowhere_else = not (self.service.state_dir / "images").exists()
         holds = [path.rpartition("/")[2] for path in given] == [hashlib.sha256(picture).hexdigest()] and is_nowhere_else
-        figure = f"{over['status']}, {len(given)} given picture in the bucket, none in the state folder"
+        figure = f"{job['status']}, {len(given)} given picture in the bucket, none in the state folder"
         return Line("a picture that came with a job is read from the bucket", figure, holds)
 
-    def _is_erased(self) -> Line:
-        job = self._succeeded(**CAT, previews=2, seed=3)
+    def _is_erased(self, job: dict[str, Any]) -> Line:
         before = len(self._objects(job))
         began = time.perf_counter()
         status = self.service.http.delete(f"/v1/jobs/{job['id']}").status_code
@@ -106,7 +105,7 @@ class Bucket:
         return Line("DELETE of a job erases its pictures", figure, before > 1 and (status, after) == (204, 0))
 
     def _outage_loses_nothing(self) -> Line:
-        picture = base64.b64encode(self.reader.get(self._address(self._succeeded(**CAT, seed=4))).content).decode()
+        picture = base64.b64encode(self.reader.get(self._address(self._succeeded(**CAT, seed=3))).content).decode()
         posted = [self.service.post(**CAT, seed=seed)["id"] for seed in range(JOBS)]
         self.gateway.kill()
         went = time.perf_counter()
