@@ -6,7 +6,7 @@ They are started before there is a Redis, asked what Kubernetes would ask them, 
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,14 +53,19 @@ class Pod:
             f"--memory-swap={quantity(limits['memory']):.0f}",
             f"--cpus={quantity(limits['cpu'])}",
             *(f"--env={name}={self._expanded(value)}" for name, value in self._environment.items()),
-            *self._mounts(context),
+            *self._mounts(),
             *(f"--entrypoint={word}" for word in container.get("command", [])),
             self.image,
             *map(self._expanded, container["args"]),
         )
 
     def asked(self, probe: str) -> bool:
-        """Whether the probe of this name succeeds."""
+        """Whether the probe of this name succeeds.
+
+        Raises DockerFailed if nothing runs any more.
+        """
+        if docker("inspect", "--format={{.State.Running}}", self.name) != "true":
+            raise DockerFailed(f"{self.name} has ended: {docker('logs', '--tail=20', self.name)}")
         asks: Document = self.workload.container[probe]
         try:
             if "exec" in asks:
@@ -101,13 +106,18 @@ class Pod:
     def _expanded(self, text: str) -> str:
         return text.replace("$(REDIS_PASSWORD)", self.password)
 
-    def _mounts(self, context: Document) -> Iterator[str]:
-        shared = {v["name"] for v in self.workload.pod.get("volumes", []) if "persistentVolumeClaim" in v}
+    def _mounts(self) -> Iterator[str]:
+        """Claims are their group's, as their drivers leave them; empty folders are everybody's."""
+        group = self.workload.pod["securityContext"].get("fsGroup", 0)
+        kinds = {each["name"]: each.keys() - {"name"} for each in self.workload.pod.get("volumes", [])}
         for mount in self.workload.container["volumeMounts"]:
-            if mount["name"] in shared:
-                yield f"--volume={self.network}-{mount['name']}:{mount['mountPath']}"
-            else:
-                yield f"--tmpfs={mount['mountPath']}:exec,mode=2777,gid={context.get('fsGroup', 0)}"
+            kind = kinds.get(mount["name"], {"volumeClaimTemplate"})
+            owner = self.network if "persistentVolumeClaim" in kind else self.name
+            volume, mode = f"{owner}-{mount['name']}", "2777" if "emptyDir" in kind else "2775"
+            docker(
+                "volume", "create", "--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt=o=gid={group},mode={mode}", volume
+            )
+            yield f"--volume={volume}:{mount['mountPath']}"
 
 
 def pods(site: Site) -> Iterator[Line]:
@@ -128,26 +138,26 @@ def _started(site: Site, images: dict[str, str]) -> Iterator[tuple[Pod, list[Pod
     of = {f"darkroom-{target}": name for target, name in images.items()}
     found = [Pod(each, _image(each.container["image"], of), network, password) for each in workloads]
     (redis,) = [each for each in found if not each.workload.part]
-    with ExitStack() as gone:
-        docker("network", "create", network)
-        gone.callback(docker, "network", "rm", network)
-        volume = f"{network}-pictures"  # as a volume's driver leaves it: for its group
-        docker("volume", "create", "--opt=type=tmpfs", "--opt=device=tmpfs", "--opt=o=gid=10001,mode=2775", volume)
-        gone.callback(docker, "volume", "rm", volume)
-        for each in found:
-            gone.callback(_remove, each)
-            if each is not redis:
-                each.start()
-        yield redis, [each for each in found if each is not redis]
+    ours = [each for each in found if each is not redis]
+    docker("network", "create", network)
+    try:
+        for each in ours:
+            each.start()
+        yield redis, ours
+    finally:
+        _remove(network)
+
+
+def _remove(network: str) -> None:
+    """Whatever bears its name."""
+    for kind, rm in {"container": ["rm", "--force"], "volume": ["rm"], "network": ["rm"]}.items():
+        listing = ["ls", "--quiet", *(["--all"] if kind == "container" else []), f"--filter=name={network}"]
+        for each in docker(kind, *listing).splitlines():
+            docker(kind, *rm, each)
 
 
 def _image(name: str, ours: dict[str, str]) -> str:
     return ours.get(name.partition(":")[0]) or stand_ins.image(name)
-
-
-def _remove(pod: Pod) -> None:
-    with suppress(DockerFailed):  # it was never made
-        docker("rm", "--force", "--volumes", pod.name)
 
 
 def _alive(pod: Pod) -> Line:
