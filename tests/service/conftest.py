@@ -97,10 +97,10 @@ class Service:
         assert job["status"] == "succeeded", job["error"]
         return self.image(job)
 
-    def dials(self, of: Literal["api", "worker", "courier"]) -> str:
-        """What it tells Prometheus."""
+    def dials(self, of: Literal["api", "worker", "courier"], path: str = "/metrics") -> str:
+        """What it tells Prometheus, or an orchestrator."""
         port = {"worker": self.metrics_port, "courier": self.metrics_port + 1}.get(of, self.http.base_url.port)
-        return httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+        return httpx.get(f"http://127.0.0.1:{port}{path}").raise_for_status().text
 
     def metrics(self, of: Literal["api", "worker", "courier"]) -> dict[str, float]:
         """The same, by the samples' names and labels."""

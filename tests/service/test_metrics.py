@@ -38,10 +38,13 @@ def labels_in(text: str) -> dict[str, set[str]]:
 
 
 def test_a_worker_counts_what_it_did_for_a_job(service: Service) -> None:
-    before = service.metrics("worker")
+    def idle() -> dict[str, float]:
+        service.wait_for(lambda: service.metrics("worker")["darkroom_slots_used"] == 0)
+        return service.metrics("worker")
+
+    before = idle()
     job = service.ended(service.post(prompt="a cat in a dial", num_inference_steps=STEPS)["id"])
-    service.wait_for(lambda: service.metrics("worker")["darkroom_slots_used"] == 0)
-    after = service.metrics("worker")
+    after = idle()
 
     def gain(sample: str) -> float:
         return after[sample] - before[sample]
@@ -63,6 +66,12 @@ def test_a_worker_counts_what_it_did_for_a_job(service: Service) -> None:
     assert after["darkroom_slots"] > 0
     assert after['darkroom_model_load_seconds{model="mini"}'] > 0
     assert after['darkroom_memory_bytes{kind="models"}'] > 2**20
+
+
+def test_a_worker_and_a_courier_live_and_are_ready(service: Service) -> None:
+    told = [service.dials(of, path) for of in ("worker", "courier") for path in ("/livez", "/readyz")]
+
+    assert told == ["200 OK"] * 4
 
 
 def test_every_process_tells_its_part_under_few_labels(service: Service) -> None:
