@@ -5,6 +5,7 @@ from tests.deploy.autoscaling import autoscaling
 from tests.deploy.dashboard import dashboard
 from tests.deploy.kills import kills
 from tests.deploy.manifests import manifests
+from tests.deploy.pods import pods
 from tests.deploy.report import Line
 from tests.deploy.rolling import rolling
 from tests.deploy.s3 import s3
@@ -20,6 +21,7 @@ CASES: dict[str, Case] = {
     "dashboard": dashboard,
     "autoscaling": autoscaling,
     "s3": s3,
+    "pods": pods,
     "stack": stack,
     "kills": kills,
     "rolling": rolling,
