@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     storage_url: StorageUrl | None = Field(default=None, description="Unset: the folder `images` of the state folder.")
     catalogue: Path | None = Field(default=None, description="A models.toml; unset: the embedded model alone.")
 
-    host: str = Field(default="127.0.0.1", description="Where the API listens.")
+    host: str = Field(default="127.0.0.1", description="Where the API listens, and where the metrics are told.")
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
     public_url: str | None = Field(
         default=None,

@@ -1,7 +1,7 @@
 """How often something has happened to jobs: counted in Redis by the very scripts that make it happen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.contract import names
 
@@ -13,7 +13,7 @@ REASONS = {"worker_lost": "worker_lost", "given_back": "worker_stopped", "retry"
 class Tally:
     """The counts as TELL and FENCE keep them, each under what has happened and the queue's name."""
 
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int]
 
     @classmethod
     def of(cls, fields: Mapping[bytes, bytes]) -> "Tally":

@@ -54,6 +54,9 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.address_family = AF_INET6 if ":" in address[0] else AF_INET
         super().__init__(address, handler)
 
+    def handle_error(self, *_args: Any) -> None:
+        """Prints nothing for a client that is silent or gone."""
+
 
 class _Handler(WSGIRequestHandler):
     timeout = SILENCE_S

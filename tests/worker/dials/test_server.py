@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from app.contract.unstartable import Unstartable
+from worker.dials import server
 from worker.dials.server import serving
 
 
@@ -43,15 +44,21 @@ def test_life_and_readiness_are_asked_for_each_time() -> None:
     assert (good, warming, stuck) == ([200, 200, 404], [200, 503], 503)
 
 
-def test_who_says_nothing_keeps_nobody_waiting() -> None:
+def test_who_says_nothing_keeps_nobody_waiting_and_leaves_no_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.2)
     with serving("127.0.0.1", 0, CollectorRegistry(), is_alive=yes, is_ready=yes) as port:
         silent = [socket.create_connection(("127.0.0.1", port or 0)) for _ in range(8)]
         with ThreadPoolExecutor(4) as threads:
             answers = list(threads.map(lambda _: httpx.get(f"http://127.0.0.1:{port}/livez", timeout=4), range(8)))
+        given_up = [connection.recv(1) for connection in silent]
         for connection in silent:
             connection.close()
 
     assert {answer.status_code for answer in answers} == {200}
+    assert set(given_up) == {b""}
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_keeps_it_from_starting_and_the_reason_is_said() -> None:

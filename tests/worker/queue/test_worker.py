@@ -51,6 +51,19 @@ def test_a_running_job_shows_its_progress(front: Front, start_worker: StartWorke
     assert front.counts().running == 1
 
 
+def test_a_worker_is_at_work_from_its_entry_until_it_is_asked_to_stop(
+    front: Front, start_worker: StartWorker, studio: Studio, redis: Redis
+) -> None:
+    assert not QueueWorker(["mini"], connection=redis).is_at_work
+    front.admit()
+    worker = start_worker(studio.develop)
+    eventually(lambda: worker.is_at_work and studio.seen)
+
+    worker.request_stop()
+
+    assert not worker.is_at_work
+
+
 def test_a_finished_job_shows_the_last_step_that_it_reported(front: Front, start_worker: StartWorker) -> None:
     def develop(claim: Claim) -> dict[str, Any]:
         claim.report(19, 19)
