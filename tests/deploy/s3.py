@@ -134,7 +134,7 @@ class Bucket:
         self.service.worker().kill()  # it looks when it starts, and every ten minutes
         began = time.perf_counter()
         waiting = self.service.post(**CAT, image=base64.b64encode(picture).decode(), seed=4)
-        wait_until(lambda: not self._objects(old), PATIENCE_S)
+        wait_until(lambda: not self._objects(old), 2 * PATIENCE_S)
         seconds, left = time.perf_counter() - began, len(self._objects(waiting))
         figure = f"gone {seconds:.1f} s after a worker's death; {left} of a job that waits is still there"
         promise = f"pictures older than the retention ({RETENTION_S} s) are deleted, and no others"
