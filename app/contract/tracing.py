@@ -3,6 +3,8 @@
 No prompt, key or address is ever an attribute.
 """
 
+# ruff: noqa: ARG002 - the tracer that traces nothing uses nothing that it is given
+
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,13 +41,7 @@ class Tracer:
 
     @contextmanager
     def span(
-        self,
-        name: str,  # noqa: ARG002 - for those who trace
-        kind: Kind,  # noqa: ARG002
-        attributes: Attributes,  # noqa: ARG002
-        *,
-        parent: str | None = None,  # noqa: ARG002
-        link: str | None = None,  # noqa: ARG002
+        self, name: str, kind: Kind, attributes: Attributes, *, parent: str | None = None, link: str | None = None
     ) -> Iterator[Span]:
         """Goes on with the trace of the parent, or begins one and names that of the link; both as W3C writes them."""
         yield Span()

@@ -3,6 +3,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import copy_context
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,7 @@ class PreviewWatch:
         self._parts_shown = 0
         self._on_preview = on_preview
         self._executor = executor
+        self._context = copy_context()  # the job's, for the log
         self._due: deque[tuple[int, int, Departure]] = deque()
         self._making = threading.Lock()
         self._is_over = False
@@ -43,7 +45,7 @@ class PreviewWatch:
             return
         self._parts_shown = parts
         self._due.append((step, total, Departure(latents.detach().clone())))
-        self._executor.submit(self._make_next)
+        self._executor.submit(self._context.copy().run, self._make_next)
 
     def _make_next(self) -> None:
         with self._making:

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from app.contract import logs
 from worker.pipelines.preview_watch import PreviewWatch
 from worker.pipelines.previews import Previewer
 
@@ -119,11 +121,15 @@ def test_no_preview_is_begun_after_the_run_is_over(album: Album, executor: Execu
 def test_a_preview_that_fails_is_logged_and_harms_nobody(
     album: Album, executor: Executor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with watching(album, executor) as watch:
-        watch.on_step(1, 3, torch.zeros(1, 4, 5, 5))
+    caplog.handler.setFormatter(logs.JsonLines())
+    with logs.about(job_id="mine"), watching(album, executor) as watch:
+        engine = threading.Thread(target=watch.on_step, args=(1, 3, torch.zeros(1, 4, 5, 5)))
+        engine.start()
+        engine.join()
         settled(executor)
         watch.on_step(2, 3, LATENTS)
         settled(executor)
 
     assert sorted(album.pictures) == [2]
-    assert "A preview could not be made." in caplog.text
+    line = json.loads(caplog.text)
+    assert (line["message"], line["job_id"]) == ("A preview could not be made.", "mine")
