@@ -29,13 +29,15 @@ def manifests(site: Site) -> Iterator[Line]:
     folder = site.clone / "deploy" / "kubernetes"
     told = secrets_told_of("".join(path.read_text() for path in folder.rglob("kustomization.yaml")))
     entries = [folder / "base", *sorted((folder / "overlays").iterdir())]
-    rendered = {name: [_run(*command, each) for each in entries] for name, command in _kustomizes(site).items()}
+    kustomizes = _kustomizes(site)
+    rendered = {name: [_run(*command, each) for each in entries] for name, command in kustomizes.items()}
     texts = next(iter(rendered.values()))
     for entry, text in zip(entries, texts, strict=True):
         yield _taken(site, entry.name, text)
         yield _ruled(entry.name, Cluster(_documents(text), told))
     refused = _validate(site, texts[0].replace(*TYPO))["ERROR"]
     yield Line("a typo is refused", f"{refused} documents", refused > 0)
+    yield from (_owned(name, folder / "example", command) for name, command in kustomizes.items())
     ours = [_comparable(render(each)) for each in entries]
     same = [[_comparable(_documents(text)) for text in each] == ours for each in rendered.values()]
     yield Line("the policies' tests see what kustomize renders", f"as by {', '.join(rendered)}", all(same))
@@ -78,6 +80,23 @@ def _ruled(name: str, cluster: Cluster) -> Line:
     found = complaints(cluster)
     figure = f"{len(POLICIES)} policies, {len(cluster.documents)} documents: {'; '.join(found) or 'no complaint'}"
     return Line(f"{name}: the policies hold", figure, not found)
+
+
+def _owned(name: str, folder: Path, command: Command) -> Line:
+    """The settings of a kustomization over an overlay are in force, and its namespace is that of everything."""
+    own = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    documents = _documents(_run(*command, folder))
+    (settings,) = [each["data"] for each in documents if _is(each, "ConfigMap", "darkroom")]
+    wanted = dict(pair.split("=", 1) for pair in own["configMapGenerator"][0]["literals"])
+    spaces = {each["metadata"].get("namespace", each["metadata"]["name"]) for each in documents}
+    figure = f"{len(wanted)} settings, {len(documents)} documents in {', '.join(spaces)}"
+    return Line(
+        f"{name}: one's own values win", figure, wanted.items() <= settings.items() and spaces == {own["namespace"]}
+    )
+
+
+def _is(document: Document, kind: str, name: str) -> bool:
+    return (document["kind"], document["metadata"]["name"]) == (kind, name)
 
 
 def _documents(text: str) -> list[Document]:
