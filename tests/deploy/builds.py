@@ -40,12 +40,17 @@ def built(site: Site) -> Images:
     return images
 
 
-def build(context: Path, target: str, name: str, *options: str) -> str:
+def build(clone: Path, target: str, name: str, *options: str) -> str:
+    """Gives the image the name, and the name back."""
     python = stand_ins.image(stand_ins.python_image())
-    docker(
-        "build", "--quiet", "--target", target, "--tag", name, f"--build-arg=PYTHON_IMAGE={python}", *options, context
-    )
+    arguments = (f"--build-arg=PYTHON_IMAGE={python}", f"--build-arg=REVISION={revision(clone)}", *options)
+    docker("build", "--quiet", "--target", target, "--tag", name, *arguments, clone)
     return name
+
+
+def revision(clone: Path) -> str:
+    command = ["git", "-C", str(clone), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def gather_wheels(clone: Path) -> None:

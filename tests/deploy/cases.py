@@ -2,7 +2,10 @@ from collections.abc import Callable, Iterator
 
 from tests.deploy.alerts import alerts
 from tests.deploy.autoscaling import autoscaling
+from tests.deploy.balancer import balancer
 from tests.deploy.dashboard import dashboard
+from tests.deploy.hardened import hardened
+from tests.deploy.images import images
 from tests.deploy.kills import kills
 from tests.deploy.manifests import manifests
 from tests.deploy.pods import pods
@@ -21,6 +24,9 @@ CASES: dict[str, Case] = {
     "dashboard": dashboard,
     "autoscaling": autoscaling,
     "s3": s3,
+    "images": images,
+    "hardened": hardened,
+    "balancer": balancer,
     "pods": pods,
     "stack": stack,
     "kills": kills,

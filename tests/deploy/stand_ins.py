@@ -89,6 +89,8 @@ def _bootstrap(archive: Path) -> None:
         for unused in UNUSED:
             shutil.rmtree(root / unused)
             (root / unused).mkdir()
+        for bytecode in list((root / "usr/lib").rglob("__pycache__")):
+            shutil.rmtree(bytecode)
         with tarfile.open(Path(folder) / "tar", "w") as made:
             made.add(root, ".")
         (Path(folder) / "tar").replace(archive)
