@@ -144,13 +144,13 @@ def test_our_images_are_of_the_version_that_this_is(entry: str) -> None:
     assert {image.split(":")[1].removesuffix("-cuda") for image in images} == {installed_version()}
 
 
-def test_a_gpu_is_bound_to_the_image_for_it() -> None:
-    for entry in ENTRIES:
-        (worker,) = Cluster(rendered(entry), {}).parts("worker")
-        gpu = [worker.container["image"].endswith("-cuda"), worker.settings.device == "cuda"]
-        assert {*gpu, "nvidia.com/gpu" in worker.container["resources"]["limits"]} == {
-            "gpu" in entry or "prod" in entry
-        }
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_gpu_goes_with_the_image_and_the_device_for_it(entry: str) -> None:
+    (worker,) = Cluster(rendered(entry), {}).parts("worker")
+
+    has_gpu = "nvidia.com/gpu" in worker.container["resources"]["limits"]
+    assert worker.container["image"].endswith("-cuda") == has_gpu
+    assert (worker.settings.device == "cuda") == has_gpu
 
 
 def test_the_catalogue_can_be_read(tmp_path: Path) -> None:
