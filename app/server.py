@@ -1,6 +1,7 @@
 """Serves the API on an open socket: its own, or the one that `darkroom up` keeps open through restarts."""
 
 import asyncio
+import signal
 import socket
 import sys
 import time
@@ -51,7 +52,8 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
     )
-    with suppress(KeyboardInterrupt):  # Ctrl-C comes once more when uvicorn has ended in peace
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with suppress(KeyboardInterrupt, SystemExit):  # the signal comes once more when uvicorn has ended in peace
         _Server(config, app).run(sockets=[listener])
 
 
