@@ -1,4 +1,4 @@
-"""Traces of requests, jobs and deliveries. OpenTelemetry is imported only if the settings name a collector.
+"""Traces of requests, jobs and deliveries. What sends them is imported only if the settings name a collector.
 
 No prompt, key or address is ever an attribute.
 """
@@ -58,7 +58,7 @@ def tracer(settings: Settings, service: str) -> Tracer:
     require_packages(settings)
     if not settings.otlp_endpoint:
         return Tracer()
-    from app.contract.otlp import OtlpTracer  # noqa: PLC0415 - it costs a third of a second of start-up
+    from app.contract.otlp import OtlpTracer  # noqa: PLC0415 - its packages are an extra
 
     return OtlpTracer(settings.otlp_endpoint, service)
 
