@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from worker.engine.wearing import worn
 
 VECTOR = 32  # numbers; with AVX-512, two vectors at a time
+SHARE = 32768  # numbers that torch gives a thread at least
 FEW = 11  # vectors; with MKL 2024.2 and two threads: from twelve on, how many there are makes no difference
 
 
@@ -40,7 +41,7 @@ class Layouts(TorchFunctionMode):
     def __torch_function__(
         self, function: Callable[..., Any], _types: Any, args: Sequence[Any] = (), named: dict[str, Any] | None = None
     ) -> Any:
-        if function in KERNELS and args:
+        if function in KERNELS and _has_rows(args):
             self.seen.append(_layout(args[0]))
         return function(*args, **(named or {}))
 
@@ -60,9 +61,13 @@ class AsAlone(TorchFunctionMode):
     ) -> Any:
         named = named or {}
         kernel = KERNELS.get(function)
-        if kernel is None or not args:
+        if kernel is None or not _has_rows(args):
             return function(*args, **named)
         return _compute(function, kernel, next(self._layouts, _layout(args[0])), *args, **named)
+
+
+def _has_rows(args: Sequence[Any]) -> bool:
+    return bool(args) and isinstance(args[0], Tensor) and args[0].ndim > 0
 
 
 def _compute(
@@ -75,7 +80,7 @@ def _compute(
 ) -> Tensor:
     calls = [count for _, count in worn()]
     times, rest = divmod(len(rows), sum(calls))  # several for each, as where frames are folded in
-    if rest:
+    if rest or not times:
         return function(rows, *others, **named)
     together = kernel(rows, *others, **named)
     alone = {count: kernel(_laid_out(rows[: count * times], layout), *others, **named) for count in set(calls)}
@@ -106,13 +111,23 @@ def _laid_out(rows: Tensor, layout: torch.memory_format) -> Tensor:
     return rows.contiguous(memory_format=layout) if len(rows) == 1 and rows.ndim == 4 else rows
 
 
-def _linear(rows: Tensor, *_: Any, **__: Any) -> int:
-    return min(rows.numel() // rows.shape[-1], FEW + 1)
+def _linear(rows: Tensor, *_: Any, **__: Any) -> Any:
+    """A lone row may be multiplied as it lies in memory, transposed, where several are copied into order first."""
+    if rows.ndim == 1:
+        return None
+    return min(rows.numel() // rows.shape[-1], FEW + 1), len(rows) == 1 and not rows.is_contiguous()
+
+
+def _product(rows: Tensor, factor: Tensor, *_: Any, **__: Any) -> Any:
+    return _linear(rows) if factor.ndim == 2 else None  # others are multiplied matrix by matrix
 
 
 def _activation(rows: Tensor, *_: Any, **__: Any) -> int:
-    """What is left over of whole vectors of numbers is computed one by one, and rounded otherwise."""
-    return len(rows) if rows[0].numel() % VECTOR else 0
+    """What a thread has left over of whole vectors of numbers is computed one by one, and rounded otherwise."""
+    threads = torch.get_num_threads()
+    shares = threads, min(threads, -(-rows.numel() // SHARE))  # gelu's, and the others'
+    is_whole = rows[0].numel() % VECTOR == 0 and all(-(-rows.numel() // share) % VECTOR == 0 for share in shares)
+    return 0 if is_whole else len(rows)
 
 
 def _normalisation(rows: Tensor, *_: Any, **__: Any) -> torch.memory_format:
@@ -128,6 +143,10 @@ def _convolution(
     return backend, _layout(rows), isinstance(padding, str)
 
 
+def _transposed_convolution(rows: Tensor, *_: Any, **__: Any) -> int:
+    return len(rows)  # how it is divided among threads depends on that
+
+
 def _convolve_row_by_row(
     rows: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, *_: Any
 ) -> Tensor:
@@ -141,13 +160,13 @@ def _many(value: Any, size: Sequence[int]) -> Any:
 
 
 ROW_BY_ROW = torch._C._ConvBackend.Slow2d, torch.contiguous_format, False  # type: ignore[attr-defined]
+TRANSPOSED = functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d
 KERNELS: Mapping[Any, Callable[..., Any]] = {
     functional.linear: _linear,
+    **dict.fromkeys((torch.matmul, Tensor.matmul, Tensor.__matmul__), _product),
     functional.group_norm: _normalisation,
-    functional.silu: _activation,
-    functional.gelu: _activation,
-    torch.sigmoid: _activation,
-    functional.conv1d: _convolution,
-    functional.conv2d: _convolution,
-    functional.conv3d: _convolution,
+    **dict.fromkeys((functional.elu, functional.gelu, functional.mish, functional.selu), _activation),
+    **dict.fromkeys((functional.silu, functional.softplus, torch.sigmoid, Tensor.sigmoid), _activation),
+    **dict.fromkeys((functional.conv1d, functional.conv2d, functional.conv3d), _convolution),
+    **dict.fromkeys(TRANSPOSED, _transposed_convolution),
 }

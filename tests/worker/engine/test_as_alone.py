@@ -72,6 +72,49 @@ def test_a_convolution_is_rounded_as_alone(module: Deep, shape: tuple[int, ...],
         torch.set_num_threads(before)
 
 
+class Product(nn.Module):
+    """Multiplies by a matrix that is no layer's, as text projections do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(values(9, 40, 40) / 40**0.5)
+
+    def forward(self, sample: Tensor) -> Tensor:
+        return sample @ self.factor
+
+
+@pytest.mark.parametrize("length", [(), (3,)], ids=str)
+def test_a_product_with_a_matrix_is_rounded_as_alone(length: tuple[int, ...]) -> None:
+    assert equals_alone(Deep(*(Product() for _ in range(3))), *length, 40)
+
+
+@pytest.mark.parametrize("side", [5, 64])
+def test_vectors_that_lie_transposed_in_memory_are_multiplied_as_alone(side: int) -> None:
+    class Turned(nn.Linear):
+        """Takes channels by places, as the attention of autoencoders does."""
+
+        def forward(self, sample: Tensor) -> Tensor:
+            return super().forward(sample.transpose(1, 2)).transpose(1, 2).contiguous()
+
+    assert equals_alone(Deep(*(Turned(8, 8) for _ in range(4))), 8, side)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_a_transposed_convolution_is_rounded_as_alone(dimensions: int) -> None:
+    kind = getattr(nn, f"ConvTranspose{dimensions}d")
+
+    assert equals_alone(Deep(*(kind(4, 4, 3, padding=1) for _ in range(3))), 4, *[6] * dimensions)
+
+
+def test_activations_that_threads_share_are_rounded_as_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert equals_alone(Deep(nn.SiLU(), nn.GELU("tanh"), nn.Mish(), nn.Softplus(), nn.ELU()), 32, 40, 40)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_activations_of_rows_that_are_no_whole_vectors_are_rounded_as_alone() -> None:
     assert equals_alone(Deep(nn.SiLU(), nn.GELU("tanh"), nn.GELU(), nn.SiLU()), 7, 33)
 
@@ -123,7 +166,9 @@ def test_frames_folded_into_the_rows_are_told_apart_and_what_is_no_row_is_left_a
         def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
             self.seen.append(len(sample))
             frames = self.layers(sample.flatten(0, 1)).unflatten(0, sample.shape[:2])
-            return frames + self.layers[0](input=values(0, 8, 8, 8))
+            number = torch.sigmoid(values(1, 1)[0]) + nn.functional.linear(values(2, 24), values(3, 1, 24))
+            nothing = nn.functional.silu(values(4, 0, 8))
+            return frames + self.layers[0](input=values(0, 8, 8, 8)) + number + nothing.sum()
 
     module = Folding(*(nn.Conv2d(8, 8, 3, padding=1) for _ in range(2)))
 

@@ -1,0 +1,110 @@
+"""The tiny configurations of real pipeline classes: the project's own, and those of diffusers' own tests."""
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import tests
+from tests.worker.engine.conformance.case import Case
+from tests.worker.engine.conformance.test_conformance import CASES
+from tests.worker.engine.sweep.stand_ins import stand_in
+
+PROMPTS = ("A painting of a squirrel eating a burger", "a red cat", "the blue moon over a house")
+GUIDANCE = (None, 1.0, 3.0)
+TRUE_GUIDANCE = (None, 4.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A pipeline, and the arguments of its requests by their numbers."""
+
+    name: str
+    build: Callable[[], Any]
+    arguments: Callable[[int], dict[str, Any]]
+
+
+def ours() -> Iterator[Configuration]:
+    for case in CASES:
+        yield Configuration(str(case), case.build, functools.partial(_of_case, case))
+
+
+def _of_case(case: Case, number: int) -> dict[str, Any]:
+    return case.arguments(number % 3) | _seeded(case.kind, number)
+
+
+def of_diffusers(folder: Path, only: Sequence[str]) -> Iterator[Configuration | tuple[str, BaseException]]:
+    """Yields what diffusers' source at `folder` tests its pipelines with, or why it cannot be had."""
+    stand_in()
+    tests.__path__.append(str(folder / "tests"))
+    for file in sorted((folder / "tests" / "pipelines").glob("*/test_*.py")):
+        name = f"{file.parent.name}/{file.stem}"
+        if not any(part in name for part in only) or "onnx" in name:
+            continue
+        try:
+            module = importlib.import_module(f"tests.pipelines.{file.parent.name}.{file.stem}")
+        except Exception as error:
+            yield name, error
+        else:
+            yield from _configurations(name, module)
+
+
+def _configurations(name: str, module: Any) -> Iterator[Configuration]:
+    seen = set()
+    for kind in vars(module).values():
+        if not (inspect.isclass(kind) and kind.__module__ == module.__name__ and hasattr(kind, "get_dummy_inputs")):
+            continue
+        pipeline = inspect.getattr_static(kind, "pipeline_class", None)
+        wears = hasattr(kind, "_load_ip_adapters")
+        key = pipeline, inspect.getattr_static(kind, "get_dummy_components").__qualname__, wears
+        if inspect.isclass(pipeline) and key not in seen:
+            seen.add(key)
+            tester: Any = kind()
+            label = pipeline.__name__ + ("-ip-adapter" if wears else "")
+            build, arguments = functools.partial(_build, tester), functools.partial(_arguments, tester)
+            yield Configuration(f"{label} ({name})", build, arguments)
+
+
+def _build(tester: Any) -> Any:
+    torch.manual_seed(0)
+    if hasattr(tester, "setUp"):
+        tester.setUp()
+    pipeline = tester.pipeline_class(**tester.get_dummy_components())
+    pipeline.set_progress_bar_config(disable=True)
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval()
+    if hasattr(tester, "_load_ip_adapters"):
+        tester._load_ip_adapters(pipeline)
+    return pipeline
+
+
+def _arguments(tester: Any, number: int) -> dict[str, Any]:
+    torch.manual_seed(number)
+    known = inspect.signature(tester.get_dummy_inputs).parameters
+    asked = {"seed": number, "device": "cpu"}
+    arguments = tester.get_dummy_inputs(**{name: value for name, value in asked.items() if name in known})
+    arguments |= _seeded(tester.pipeline_class, number)
+    if isinstance(arguments.get("prompt"), str):
+        arguments["prompt"] = PROMPTS[number % 3]
+    for name in ("num_inference_steps", "prior_num_inference_steps"):
+        if isinstance(arguments.get(name), int) and not arguments.get("intermediate_timesteps"):
+            arguments[name] = max(arguments[name], 4) + number % 3
+    for name, values in (("guidance_scale", GUIDANCE), ("true_cfg_scale", TRUE_GUIDANCE)):
+        if type(arguments.get(name)) in (int, float):
+            arguments[name] = values[number % 3] or arguments[name]
+    if hasattr(tester, "_load_ip_adapters"):
+        width = tester.get_dummy_components()["unet"].config.cross_attention_dim
+        arguments["ip_adapter_image_embeds"] = [tester._get_dummy_image_embeds(width)]
+        arguments["guidance_scale"] = 4.0
+    return arguments
+
+
+def _seeded(kind: type, number: int) -> dict[str, Any]:
+    has_generator = "generator" in inspect.signature(kind.__call__).parameters
+    return {"generator": torch.Generator().manual_seed(number)} if has_generator else {}
