@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.deploy import stand_ins
 from tests.deploy.builds import Images, build, built, revision
 from tests.deploy.engine import docker
 from tests.deploy.report import Line
@@ -20,7 +21,7 @@ from tests.deploy.site import PROJECT, Site
 MOST_BYTES = {"api": 200e6, "courier": 200e6, "worker": 1.5e9}
 FOREIGN = ("torch", "diffusers", "transformers", "PIL", "pip")
 SECRET = re.compile(r"passw|secret|token|api_?key|credential|private key", re.IGNORECASE)
-SECRET_FILES = (".env", ".git", ".netrc", ".pypirc", "*.key", "id_*", ".aws", ".ssh")
+SECRET_FILES = (".env", ".git", ".netrc", ".pypirc", "*.key", "id_rsa", "id_ed25519", ".aws", ".ssh")
 PRESENT = "import importlib.util as u, sys; print([name for name in sys.argv[1:] if u.find_spec(name)])"
 PACKAGES = "import importlib.metadata as m; print(sorted({f'{d.name}=={d.version}' for d in m.distributions()}))"
 
@@ -68,7 +69,7 @@ def _tells_nothing(site: Site, name: str) -> Line:
     """Neither in what it was made by, nor in its settings, nor in its files."""
     made_by = docker("history", "--no-trunc", "--format={{.CreatedBy}}", name) + json.dumps(_inspect(name)["Config"])
     files = docker("run", "--rm", "--user=0", "--entrypoint=find", name, "/", "-xdev", *_named(SECRET_FILES))
-    paths = [f"--regexp={path}" for path in {PROJECT, site.folder, Path.home() / ".cache"}]
+    paths = [f"--regexp={path}" for path in (PROJECT, site.folder, stand_ins.CACHE)]
     search = ["--recursive", "--files-with-matches", "--fixed-strings", *paths, "/opt", "/etc", "/state"]
     naming = docker("run", "--rm", "--user=0", "--entrypoint=sh", name, "-c", 'grep "$@" || true', "grep", *search)
     told = [*SECRET.findall(made_by), *files.split(), *naming.split()]
