@@ -20,7 +20,7 @@ from app.contract.version import installed_version
 
 PATH = "/v1/traces"
 EXPORT_S = 5.0  # for one batch, with what is tried again
-CLOSE_S = 2.0
+CLOSE_S = 1.0
 KINDS = {"server": SpanKind.SERVER, "consumer": SpanKind.CONSUMER}
 w3c = TraceContextTextMapPropagator()
 logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # it warns of each try that a collector does not take
