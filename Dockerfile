@@ -71,7 +71,7 @@ HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=3 CMD ["bas
 ARG VERSION=0.1.0
 ARG REVISION=""
 LABEL org.opencontainers.image.title="Darkroom" \
-      org.opencontainers.image.description="An HTTP service that turns prompts into pictures, many at once in one batch" \
+      org.opencontainers.image.description="An HTTP service that turns prompts into pictures, many at once" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
