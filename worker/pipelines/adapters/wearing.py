@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from worker.engine import worn
+from worker.engine.wearing import wearing
 from worker.pipelines.adapters.errors import RowsUnclear
 from worker.pipelines.adapters.lora import Lora
 
@@ -27,11 +28,12 @@ class Wearing:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Neighbouring rows that wear the same."""
+    """Neighbouring rows that wear the same, and how many of them each call has."""
 
     first: int
     end: int
     wearing: Wearing
+    calls: Sequence[tuple[Wearing, int]]
 
 
 class Wearable:
@@ -43,7 +45,7 @@ class Wearable:
 
     def __call__(self, input: Tensor) -> Tensor:  # noqa: A002 (as torch names it)
         output: Tensor = self._plain(input)
-        if any(isinstance(wearing, Wearing) for wearing, _ in worn()):
+        if any(isinstance(each, Wearing) for each, _ in worn()):
             self._add(input, output)
         return output
 
@@ -53,9 +55,10 @@ class Wearable:
             part: Any = slice(None)
             if stretch.end - stretch.first < total:
                 part = self._part(stretch, rows, total)
-            for lora, scale in stretch.wearing.loras:
-                if pair := lora.pairs.get(self._layer):
-                    pair.add(self._layer, rows[part], output[part], scale)
+            with wearing(stretch.calls):  # each is rounded as alone
+                for lora, scale in stretch.wearing.loras:
+                    if pair := lora.pairs.get(self._layer):
+                        pair.add(self._layer, rows[part], output[part], scale)
 
     def _part(self, stretch: Stretch, rows: Tensor, total: int) -> slice:
         """A layer may have several vectors for each row, as where frames or tokens are folded into dimension 0."""
@@ -73,10 +76,10 @@ def make_wearable(layer: nn.Module) -> None:
 
 def stretches(rows: Sequence[tuple[Any, int]]) -> list[Stretch]:
     """Returns who wears something, of all rows of a forward pass."""
-    alike = [(wearing, sum(count for _, count in group)) for wearing, group in groupby(rows, key=lambda each: each[0])]
-    ends = accumulate(count for _, count in alike)
+    alike = [(worn_by_all, [*group]) for worn_by_all, group in groupby(rows, key=lambda each: each[0])]
+    ends = accumulate(sum(count for _, count in group) for _, group in alike)
     return [
-        Stretch(end - count, end, wearing)
-        for (wearing, count), end in zip(alike, ends, strict=True)
-        if isinstance(wearing, Wearing)
+        Stretch(end - sum(count for _, count in group), end, worn_by_all, group)
+        for (worn_by_all, group), end in zip(alike, ends, strict=True)
+        if isinstance(worn_by_all, Wearing)
     ]

@@ -8,6 +8,10 @@ from diffusers.pipelines.qwenimage import (
 
 @pytest.fixture(autouse=True)
 def _small_megapixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_small_megapixels(monkeypatch)
+
+
+def make_small_megapixels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has the pipelines that make a megapixel of every picture to edit make 64 x 64 of it, for the time it takes."""
     for module in (pipeline_qwenimage_edit, pipeline_qwenimage_edit_inpaint, pipeline_qwenimage_edit_plus):
         original = module.calculate_dimensions

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 import tests
 from tests.worker.engine.conformance.case import Case
+from tests.worker.engine.conformance.conftest import make_small_megapixels
 from tests.worker.engine.conformance.test_conformance import CASES
 from tests.worker.engine.sweep.stand_ins import stand_in
 
@@ -30,6 +32,7 @@ class Configuration:
 
 
 def ours() -> Iterator[Configuration]:
+    make_small_megapixels(pytest.MonkeyPatch())
     for case in CASES:
         yield Configuration(str(case), case.build, functools.partial(_of_case, case))
 

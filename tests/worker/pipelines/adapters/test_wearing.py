@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import worn
+from worker.engine.as_alone import AsAlone
 from worker.engine.wearing import wearing
 from worker.pipelines.adapters import Lora, RowsUnclear, Wearing
 from worker.pipelines.adapters.lora import Pair
@@ -57,6 +58,19 @@ def test_each_row_has_its_own_loras_and_scales(layer: Any, shape: tuple[int, ...
     torch.testing.assert_close(together, torch.cat(apart))
     torch.testing.assert_close(apart[1], alone(layer, parts[1], None))
     assert not torch.allclose(apart[0], alone(layer, parts[0], None))
+
+
+def test_what_calls_that_wear_the_same_are_given_is_rounded_as_alone() -> None:
+    layer = wearable(nn.Linear(48, 40))
+    adapters = Wearing(((lora(layer, 1, rank=16), 0.7),))
+    worn_by = [(None, 3), (adapters, 1), (adapters, 1), (adapters, 2)]
+    rows = torch.randn(7, 48)
+
+    with wearing(worn_by), AsAlone():
+        together = layer(rows)
+
+    apart = [alone(layer, part, each) for part, (each, _) in zip(rows.split([3, 1, 1, 2]), worn_by, strict=True)]
+    assert torch.equal(together, torch.cat(apart))
 
 
 def test_what_is_added_is_the_product_of_the_pair() -> None:
