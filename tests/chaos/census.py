@@ -12,21 +12,22 @@ from rq.job import Job
 
 from app.contract import names
 from app.contract.events import LAST, Event
+from app.contract.tally import Tally
 from tests.chaos.history import History, picture_of
 from tests.chaos.scene import LOOK_AGAIN_S, RETENTION_S, Scene
 from tests.chaos.verdict import Verdict
 
-ENDED = {"finished", "failed", "canceled"}
+ENDED = {"finished": "succeeded", "failed": "failed", "canceled": "canceled"}  # as rq says it and as the tally does
 MAY_REMAIN = re.compile(  # beside the ended jobs' records and results
     r"rq:(finished|failed|canceled):darkroom-mini"  # the registries
     r"|rq:queues"  # the names of all queues
     r"|rq:workers(:darkroom-mini)?|rq:worker:[\w-]+"  # what rq remembers of killed workers for some minutes
     r"|darkroom:jobs:open"  # which of them were admitted
-    r"|darkroom:signing-secret"
+    r"|darkroom:signing-secret|darkroom:tally"
     r"|darkroom:(lease|worker):[\w-]+"  # a killed worker's, for some seconds
 )
 MAY_STAY = re.compile(
-    r"rq:queues|darkroom:signing-secret|rq:worker:[\w-]+"
+    r"rq:queues|darkroom:signing-secret|darkroom:tally|rq:worker:[\w-]+"
 )  # the last one's is of the worker that has tidied up
 ASIDE = (b"rq:executions:", b"darkroom:turns:", b"darkroom:line:", b"darkroom:jobs:")  # no places, but orders of jobs
 PATIENCE_S = 5.0
@@ -64,6 +65,7 @@ def _complaints(scene: Scene, redis: Redis, history: History) -> Iterator[str]:
     yield from (f"nobody admitted {job_id}" for job_id in held.keys() - set(scene.admitted))
     yield from _wrong_results(scene, redis, history)
     yield from _wrong_stories(scene, redis)
+    yield from _wrong_tally(scene, redis)
     keys, kinds = _keys(redis), ("rq:job:", "rq:results:", names.EVENTS_PREFIX)
     records = {kind + job_id for kind in kinds for job_id in scene.admitted}
     yield from (f"{key} is left" for key in keys - records if not MAY_REMAIN.fullmatch(key))
@@ -84,6 +86,14 @@ def _wrong_stories(scene: Scene, redis: Redis) -> Iterator[str]:
         told = [Event.of_entry(*entry).type for entry in entries]
         if [kind in LAST for kind in told] != [False] * (len(told) - 1) + [True]:
             yield f"{job_id} tells of itself: {', '.join(told)}"
+
+
+def _wrong_tally(scene: Scene, redis: Redis) -> Iterator[str]:
+    tally = Tally.of(cast(Any, redis).hgetall(names.TALLY))
+    jobs = Counter(_status(redis, job_id) for job_id in scene.admitted)
+    for status, result in ENDED.items():
+        if (counted := tally.ended("mini", result)) != jobs[status]:
+            yield f"{counted} jobs are counted as {result}, and there are {jobs[status]}"
 
 
 async def _left_after_expiry(scene: Scene, redis: Redis) -> set[str]:

@@ -57,6 +57,7 @@ def test_a_second_result_is_found(verdict: Verdict) -> None:
     "complaint",
     [
         f"{REVIVED} changed after its end",
+        f"{JOBS} jobs are counted as succeeded, and there are {JOBS - 2}",
         f"{MISPLACED} is in 2 registries",
         f"rq:job:{GOOD} never expires",
         f"{RETOLD} tells of itself: queued, started, succeeded, failed",
