@@ -9,7 +9,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 class Fingerprint:
-    """What a run could change of a module that others share: attention processors, hooks, mode, adapters' scales.
+    """What a run could change of a module that others share: attention processors, hooks, mode, scales, caches.
 
     It is looked at whenever a run parks, so it holds on to what there is to compare and walks the module only once.
     """
@@ -23,6 +23,7 @@ class Fingerprint:
         parts = list(self.module.modules())
         self._stamp: int | None = None
         self._is_training = self.module.training
+        self._is_caching = any(map(_keeps_state, parts))
         self._processors: list[tuple[Any, Any]] = [
             (part, part.processor) for part in parts if "processor" in vars(part) or "processor" in part._modules
         ]
@@ -49,7 +50,8 @@ class Fingerprint:
 
     def is_changed(self) -> bool:
         return (
-            self.module.training is not self._is_training
+            self._is_caching
+            or self.module.training is not self._is_training
             or any(part.processor is not held for part, held in self._processors)
             or self._count_hooks() != self._counts
             or self._scales != self._held_scales
@@ -57,6 +59,8 @@ class Fingerprint:
 
     def restore(self) -> None:
         """Puts the held state back."""
+        if self._is_caching:
+            self.module._reset_stateful_cache()  # type: ignore[operator]
         if self.module.training is not self._is_training:
             self.module.train(self._is_training)
         for part, held in self._processors:
@@ -80,6 +84,12 @@ class Fingerprint:
 
     def _count_hooks(self) -> list[int]:
         return [*map(len, self._hooks)]
+
+
+def _keeps_state(part: nn.Module) -> bool:
+    """Whether diffusers keeps something there from one step of a run for its next, as its caches do."""
+    registry = vars(part).get("_diffusers_hook")
+    return registry is not None and any(hook._is_stateful for hook in registry.hooks.values())
 
 
 def _is_plain(value: Any) -> bool:

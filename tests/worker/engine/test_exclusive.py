@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import FirstBlockCacheConfig
 from torch import Tensor, nn
 
 from tests.worker.engine.small_pipelines import Room, Rows, Walk, sample
+from tests.worker.engine.tiny_pipelines import flux
+from worker.engine import Engine
 
 
 class Attending(Rows):
@@ -134,3 +137,25 @@ def test_what_the_owner_changes_between_runs_is_nobodys_fault() -> None:
 
     assert room.hub.exclusive == set()
     assert room.module.processor is torch.sin
+
+
+def test_a_model_that_keeps_something_from_step_to_step_serves_one_run_at_a_time() -> None:
+    pipeline = flux()
+    pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.2))
+
+    def arguments(seed: int) -> dict[str, Any]:
+        numbers = torch.Generator().manual_seed(seed)
+        texts = {"prompt_embeds": (1, 4, 16), "pooled_prompt_embeds": (1, 16)}
+        given = {name: torch.randn(shape, generator=numbers) for name, shape in texts.items()}
+        sizes = {"height": 16, "width": 16, "num_inference_steps": 4 + seed, "output_type": "latent"}
+        return {**given, **sizes, "generator": numbers}
+
+    stock = [pipeline(**arguments(seed)).images for seed in range(3)]
+    with Engine() as engine:
+        engine.adopt(pipeline)
+        futures = [engine.submit(pipeline, **arguments(seed)) for seed in range(3)]
+        results = [future.result(timeout=60).images for future in futures]
+        stats = engine.stats()
+
+    assert all(map(torch.equal, results, stock))
+    assert stats.exclusive == ("FluxPipeline",)
