@@ -12,6 +12,7 @@ from tests.deploy.pods import pods
 from tests.deploy.report import Line
 from tests.deploy.rolling import rolling
 from tests.deploy.s3 import s3
+from tests.deploy.scraped import scraped
 from tests.deploy.site import Site
 from tests.deploy.stack import stack
 from tests.deploy.workers import workers
@@ -31,5 +32,6 @@ CASES: dict[str, Case] = {
     "stack": stack,
     "kills": kills,
     "rolling": rolling,
-    "workers": workers,  # the last of the four on one stack, for it asks for keys
+    "workers": workers,  # after the others on this stack, for it asks for keys
+    "scraped": scraped,
 }

@@ -51,9 +51,9 @@ class Prometheus:
         targets = self.ask("/targets")["activeTargets"]
         return bool(targets) and self.values(f"count(up == 1 and timestamp(up) > {since})") == [len(targets)]
 
-    def catch_up(self) -> None:
-        """Waits until it knows of every target, and its rules of it, what holds now."""
-        since = time.time() + ROUND_S
+    def catch_up(self, round_s: float = ROUND_S) -> None:
+        """Waits until it knows of every target, and then its rules do, what holds now."""
+        since = time.time() + 2 * round_s
         wait_until(lambda: self.is_up(since))
 
 
