@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo up test check fix bench chaos fuzz deploy-test clean
+.PHONY: demo up test check fix bench chaos fuzz conformance deploy-test clean
 
 demo: $(INSTALLED)  ## a prompt in, a picture out: cat.png
 	$(BIN)/darkroom demo
@@ -39,6 +39,12 @@ chaos: $(INSTALLED)  ## kills workers and Redis, pauses them, loses replies; cou
 
 fuzz: $(INSTALLED)  ## thousands of requests drawn from the API's own description, valid and not
 	$(BIN)/python -m tests.fuzz
+
+conformance: $(INSTALLED)  ## every pipeline class, every option, in company against alone; DIFFUSERS=folder of its source for more
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.worker.engine.sweep $(if $(DIFFUSERS),--diffusers $(DIFFUSERS))
+
+.env.example: app/contract/settings.py $(INSTALLED)
+	$(BIN)/darkroom env > $@
 
 deploy-test: $(INSTALLED)  ## builds the images and runs the stack, as root on Debian; a line for each promise
 	$(BIN)/pip install -q -c constraints.txt -e '.[deploy]'

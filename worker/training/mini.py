@@ -46,6 +46,7 @@ PLACED = replace(SIZED, sizes=("normal", "normal", "small", "big"), placed=0.6, 
 MIXED = replace(
     PLACED, styles=("outlined",) * 10 + ("flat", "shaded"), placed=0.3, pairs=0.35, worn=0.5, favourite=0.15
 )
+VARIED = replace(MIXED, sizes=("normal", "small", "big"), natural=0.1, worn=0.6)
 
 LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
     autoencoder=Plan(steps=1250, batch=24, rate=2e-3, warmup=50, decay=0.5, averaging=0.99, save_every=250),
@@ -76,6 +77,14 @@ WIDE = replace(  # goes on in the folder where LAPTOP ended: places, sizes, two 
     watched=8,
     judged=0,
 )
+SURE = replace(  # goes on where WIDE ended: colours that do not go without saying, small things, things that are worn
+    WIDE,
+    denoiser=Curriculum(
+        stages=(Stage(until=1.0, variety=VARIED, pure_noise=0.25, silence=0.25),),
+        plan=Plan(steps=20_400, batch=16, rate=4e-4, decay=0.12, save_every=200),
+        pace=Pace(start=32, every=16, size=32),
+    ),
+)
 GPU = Recipe(  # the whole world; not yet run
     autoencoder=Plan(steps=6000, batch=96, rate=2e-3, decay=0.5, averaging=0.995, save_every=1000),
     text_encoder=Plan(steps=1500, batch=256, rate=1.5e-3, decay=0.5, averaging=0.99),
@@ -91,7 +100,7 @@ GPU = Recipe(  # the whole world; not yet run
     ),
     decoder=Plan(steps=4000, batch=32, rate=1e-3, decay=0.6, averaging=0.995, save_every=1000),
 )
-RECIPES = {"laptop": LAPTOP, "wide": WIDE, "gpu": GPU}
+RECIPES = {"laptop": LAPTOP, "wide": WIDE, "sure": SURE, "gpu": GPU}
 
 
 def train(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: Executor | None = None) -> None:
