@@ -6,15 +6,17 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 - redis-py's own names
 
 from app.contract import sentinel
 from app.contract.job_store import JobStore
 from app.contract.sentinel import SentinelAddress
 from app.contract.settings import Settings
 
+WORTH_A_RETRY = (ConnectionError, TimeoutError, RuntimeError)  # the last is what uvloop says of a closed connection
 # a lost Redis is told within about a second; a slow one gets the time of a disk's hiccup
 OPTIONS: dict[str, Any] = {
-    "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1),
+    "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1, supported_errors=WORTH_A_RETRY),  # type: ignore[arg-type]
     "socket_connect_timeout": 0.5,
     "socket_timeout": 3.0,
 }
