@@ -17,23 +17,26 @@ REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _redis_url(url: str) -> str:
-    if url.startswith(sentinel.SCHEMES):
-        try:
+    try:  # pydantic's own sentence would show the address, and so the password
+        if url.startswith(sentinel.SCHEMES):
             sentinel.SentinelAddress.parse(url)
-        except ValueError as error:  # pydantic's own sentence would show the address, and so the password
-            raise PydanticCustomError("redis_url", "{reason}", {"reason": str(error)}) from None
-    elif not url.startswith(REDIS_SCHEMES):
-        raise PydanticCustomError(
-            "redis_url", "A Redis address begins with redis://, rediss://, unix:// or redis+sentinel://"
-        )
+        elif url.startswith(REDIS_SCHEMES):
+            _require_port(url)
+        else:
+            raise ValueError("A Redis address begins with redis://, rediss://, unix:// or redis+sentinel://")
+    except ValueError as error:
+        raise PydanticCustomError("redis_url", "{reason}", {"reason": str(error)}) from None
+    return url
+
+
+def _require_port(url: str) -> None:
+    """Raises ValueError."""
     try:
         urlsplit(url).port  # noqa: B018 - which is a part of the password if that is not quoted
     except ValueError:
-        raise PydanticCustomError(
-            "redis_url",
-            "A Redis address is redis://[user:password@]host:port[/db]; quote / ? # [ in a password as %2F..",
+        raise ValueError(
+            "A Redis address is redis://[user:password@]host:port[/db]; quote / ? # [ in a password as %2F.."
         ) from None
-    return url
 
 
 def _storage_url(url: str) -> str:

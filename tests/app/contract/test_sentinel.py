@@ -29,3 +29,9 @@ def test_a_wrong_address_is_refused_in_a_sentence_without_the_password(rest: str
 
     [error] = refused.value.errors()
     assert "secret" not in error["msg"]
+
+
+def test_an_address_with_several_sentinels_is_a_setting() -> None:
+    address = "redis+sentinel://me:secret@one:26380,two:26380,three:26380/primary/3"
+
+    assert Settings(redis_url=address).redis_url == address
