@@ -35,8 +35,9 @@ def test_a_job_that_has_ended_is_a_line(service: Service) -> None:
     job_id = service.ended(service.http.post("/v1/jobs", json=BODY, headers=headers).json()["id"])["id"]
 
     service.wait_for(lambda: bool(lines_of(service, job_id, "worker.witness")))
-    [line] = lines_of(service, job_id, "worker.witness")
-    assert (line["level"], line["model"], line["result"], line["attempt"]) == ("info", "mini", "succeeded", 1)
+    line = lines_of(service, job_id, "worker.witness")[-1]  # of its last run, if a starved worker lost it
+    assert (line["level"], line["model"], line["result"]) == ("info", "mini", "succeeded")
+    assert line["attempt"] >= 1
     assert 0 < line["denoise_s"] < line["seconds"]
     assert line["trace_id"] == TRACE
     asked = lines_of(service, job_id, "app.middleware")[0]
