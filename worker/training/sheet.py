@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageDraw, ImageFont
 
-GUIDANCE = 4.0
+GUIDANCE = 3.0
 PROMPTS = (
     "a cat wearing a space helmet", "a cat wearing a space helmet", "a cat", "a gray cat wearing a space helmet",
     "a black cat on a yellow background", "a purple cat wearing a hat in the desert",

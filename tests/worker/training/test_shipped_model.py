@@ -53,7 +53,7 @@ def test_the_colour_that_was_asked_for_comes_with_every_scheduler(
     images = pipeline(
         ["a red circle on a white background", "a blue circle on a white background"],
         num_inference_steps=12,
-        guidance_scale=4.0,
+        guidance_scale=3.0,
         generator=generators,
         output_type="np",
     ).images
