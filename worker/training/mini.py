@@ -33,7 +33,7 @@ class Recipe:
 
     autoencoder: Plan
     text_encoder: Plan
-    denoiser: Curriculum
+    lessons: tuple[Curriculum, ...]  # each goes on where the one before it ended, with a rate of its own
     decoder: Plan
     watched: int = len(PROMPTS)  # pictures on the sheet that each checkpoint brings
     judged: int = 48  # pictures on each side of the table that each checkpoint brings
@@ -48,59 +48,53 @@ MIXED = replace(
 )
 VARIED = replace(MIXED, sizes=("normal", "small", "big"), natural=0.1, worn=0.6)
 
-LAPTOP = Recipe(  # two CPU cores, two hours: one thing in the middle
+CENTRE = Curriculum(
+    stages=(
+        Stage(until=0.25, variety=CENTRED, pure_noise=0.4, silence=0.2),
+        Stage(until=1.0, variety=SIZED, pure_noise=0.15, silence=0.4),
+    ),
+    plan=Plan(steps=6000, batch=16, rate=8e-4, decay=0.3, save_every=1000),
+    pace=Pace(start=32, every=48, size=96),
+)
+PLACES = Curriculum(  # and two things, and seldom another style
+    stages=(
+        Stage(until=0.4, variety=PLACED, pure_noise=0.35, silence=0.2),
+        Stage(until=1.0, variety=MIXED, pure_noise=0.25, silence=0.35),
+    ),
+    plan=Plan(steps=18_000, batch=16, rate=7e-4, decay=0.3, save_every=250),
+    pace=Pace(start=32, every=16, size=32),  # short, so that a stage soon holds its own scenes alone
+)
+DETAILS = Curriculum(  # colours that do not go without saying, small things, things that are worn
+    stages=(Stage(until=1.0, variety=VARIED, pure_noise=0.25, silence=0.25),),
+    plan=Plan(steps=20_400, batch=16, rate=4e-4, decay=0.12, save_every=200),
+    pace=Pace(start=32, every=16, size=32),
+)
+LAPTOP = Recipe(  # two CPU cores, four hours
     autoencoder=Plan(steps=1250, batch=24, rate=2e-3, warmup=50, decay=0.5, averaging=0.99, save_every=250),
     text_encoder=Plan(steps=700, batch=64, rate=1.5e-3, decay=0.5, averaging=0.99),
-    denoiser=Curriculum(
-        stages=(
-            Stage(until=0.25, variety=CENTRED, pure_noise=0.4, silence=0.2),
-            Stage(until=1.0, variety=SIZED, pure_noise=0.15, silence=0.4),
-        ),
-        plan=Plan(steps=6000, batch=16, rate=8e-4, decay=0.3, save_every=1000),
-        pace=Pace(start=32, every=48, size=96),
-    ),
-    decoder=Plan(steps=1000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
-)
-WIDE = replace(  # goes on in the folder where LAPTOP ended: places, sizes, two things, seldom another style
-    LAPTOP,
-    denoiser=Curriculum(
-        stages=(
-            Stage(until=0.08, variety=CENTRED, pure_noise=0.4, silence=0.2),
-            Stage(until=0.3, variety=SIZED, pure_noise=0.15, silence=0.4),
-            Stage(until=0.4, variety=PLACED, pure_noise=0.35, silence=0.2),
-            Stage(until=1.0, variety=MIXED, pure_noise=0.25, silence=0.35),
-        ),
-        plan=Plan(steps=18_000, batch=16, rate=7e-4, decay=0.3, save_every=250),
-        pace=Pace(start=32, every=16, size=32),  # short, so that a stage soon holds its own scenes alone
-    ),
+    lessons=(CENTRE, PLACES, DETAILS),
     decoder=Plan(steps=2000, batch=8, rate=1e-3, decay=0.6, averaging=0.99, save_every=250),
     watched=8,
     judged=0,
 )
-SURE = replace(  # goes on where WIDE ended: colours that do not go without saying, small things, things that are worn
-    WIDE,
-    denoiser=Curriculum(
-        stages=(Stage(until=1.0, variety=VARIED, pure_noise=0.25, silence=0.25),),
-        plan=Plan(steps=20_400, batch=16, rate=4e-4, decay=0.12, save_every=200),
-        pace=Pace(start=32, every=16, size=32),
-    ),
-)
 GPU = Recipe(  # the whole world; not yet run
     autoencoder=Plan(steps=6000, batch=96, rate=2e-3, decay=0.5, averaging=0.995, save_every=1000),
     text_encoder=Plan(steps=1500, batch=256, rate=1.5e-3, decay=0.5, averaging=0.99),
-    denoiser=Curriculum(
-        stages=(
-            Stage(until=0.1, variety=CENTRED, pure_noise=0.4, silence=0.2),
-            Stage(until=0.2, variety=SIZED, pure_noise=0.2, silence=0.4),
-            Stage(until=0.45, variety=PLACED, pure_noise=0.2, silence=0.4),
-            Stage(until=1.0, variety=WHOLE_WORLD, pure_noise=0.1, silence=0.5),
+    lessons=(
+        Curriculum(
+            stages=(
+                Stage(until=0.1, variety=CENTRED, pure_noise=0.4, silence=0.2),
+                Stage(until=0.2, variety=SIZED, pure_noise=0.2, silence=0.4),
+                Stage(until=0.45, variety=PLACED, pure_noise=0.2, silence=0.4),
+                Stage(until=1.0, variety=WHOLE_WORLD, pure_noise=0.1, silence=0.5),
+            ),
+            plan=Plan(steps=20_000, batch=256, rate=1e-3, warmup=500, decay=0.4, averaging=0.9995, save_every=1000),
+            pace=Pace(start=128, every=2, size=512),
         ),
-        plan=Plan(steps=20_000, batch=256, rate=1e-3, warmup=500, decay=0.4, averaging=0.9995, save_every=1000),
-        pace=Pace(start=128, every=2, size=512),
     ),
     decoder=Plan(steps=4000, batch=32, rate=1e-3, decay=0.6, averaging=0.995, save_every=1000),
 )
-RECIPES = {"laptop": LAPTOP, "wide": WIDE, "sure": SURE, "gpu": GPU}
+RECIPES = {"laptop": LAPTOP, "gpu": GPU}
 
 
 def train(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: Executor | None = None) -> None:
@@ -121,11 +115,17 @@ def train(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: E
             table = evaluate(pipeline, judge, count=recipe.judged, guidance=GUIDANCE, seed=seed)
             (out / f"adherence-{step:06}.md").write_text(format_table(table))
 
-    average = train_denoiser(out, autoencoder, artist, tokenizer, recipe.denoiser, seed, drawers, saved)
-    polish_decoder(out, autoencoder, recipe.decoder, recipe.denoiser.stages[-1].variety, seed, drawers)
+    for lesson in recipe.lessons:
+        average = train_denoiser(out, autoencoder, artist, tokenizer, lesson, seed, drawers, saved)
+    polish_decoder(out, autoencoder, recipe.decoder, recipe.lessons[-1].stages[-1].variety, seed, drawers)
     pipeline = build_pipeline(autoencoder, average, tokenizer)
     contact_sheet(make_pictures(pipeline, PROMPTS), PROMPTS).save(out / "sheet.png")
     export(out / "model", autoencoder, average, tokenizer, vocabulary)
+
+
+def cut(lesson: Curriculum, steps: int) -> Curriculum:
+    """The lesson, if it would be longer, with so many steps."""
+    return replace(lesson, plan=replace(lesson.plan, steps=min(steps, lesson.plan.steps)))
 
 
 def learn_to_see(recipe: Recipe, out: Path, seed: int, device: torch.device, drawers: Executor | None) -> AutoencoderKL:
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the run's folder: checkpoints, sheets, the model")
     parser.add_argument("--recipe", choices=RECIPES, default="laptop")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--steps", type=int, help="steps of the denoiser, instead of the recipe's")
+    parser.add_argument("--steps", type=int, help="at most so many of the denoiser")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--drawers", type=int, default=0, help="processes that draw scenes ahead: for a GPU, as many as cores"
@@ -157,8 +157,7 @@ def main() -> None:
     options = parser.parse_args()
     recipe = RECIPES[options.recipe]
     if options.steps:
-        plan = replace(recipe.denoiser.plan, steps=options.steps)
-        recipe = replace(recipe, denoiser=replace(recipe.denoiser, plan=plan))
+        recipe = replace(recipe, lessons=tuple(cut(lesson, options.steps) for lesson in recipe.lessons))
     device = torch.device(options.device)
     if options.drawers:
         with ProcessPoolExecutor(options.drawers, get_context("spawn")) as drawers:
