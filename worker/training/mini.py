@@ -69,7 +69,7 @@ DETAILS = Curriculum(  # colours that do not go without saying, small things, th
     plan=Plan(steps=20_400, batch=16, rate=4e-4, decay=0.12, save_every=200),
     pace=Pace(start=32, every=16, size=32),
 )
-LAPTOP = Recipe(  # two CPU cores, four hours
+LAPTOP = Recipe(  # some four hours of two quiet CPU cores, reckoned from its parts
     autoencoder=Plan(steps=1250, batch=24, rate=2e-3, warmup=50, decay=0.5, averaging=0.99, save_every=250),
     text_encoder=Plan(steps=700, batch=64, rate=1.5e-3, decay=0.5, averaging=0.99),
     lessons=(CENTRE, PLACES, DETAILS),
