@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import nn
 
-from worker.engine.wearing import wearing
+from worker.engine.rows.wearing import wearing
 from worker.pipelines.adapters import Lora, Wearing
 from worker.pipelines.adapters.lora import Pair
 from worker.pipelines.adapters.wearing import make_wearable

@@ -34,9 +34,9 @@ The rules:
 
 from worker.engine.engine import Engine
 from worker.engine.errors import DeadlinePassed, EngineClosed, EngineError, ModuleInUse, NotAdopted, SharedModuleChanged
+from worker.engine.rows.wearing import Adapters, worn
 from worker.engine.stats import EngineStats, ModuleStats, NeverStacked
 from worker.engine.steps import OnStep
-from worker.engine.wearing import Adapters, worn
 
 __all__ = [
     "Adapters",

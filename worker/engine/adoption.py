@@ -10,8 +10,8 @@ from torch import nn
 
 from worker.engine.call import Call
 from worker.engine.errors import SharedModuleChanged
-from worker.engine.fingerprint import Fingerprint
-from worker.engine.pipeline_copy import is_pipeline
+from worker.engine.isolation.fingerprint import Fingerprint
+from worker.engine.isolation.pipeline_copy import is_pipeline
 from worker.engine.run import Run
 
 REROUTED = ("forward", "decode", "encode")

@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 import torch
 
 from worker.engine.adoption import Method
-from worker.engine.as_alone import Layouts
 from worker.engine.call import Call, answer_stacked, widest_of
 from worker.engine.comparing import (
     Place,
@@ -16,13 +15,14 @@ from worker.engine.comparing import (
     versions_of,
     with_other_values,
 )
-from worker.engine.digest import digest
+from worker.engine.isolation.randomness import own
 from worker.engine.memo import Memo
-from worker.engine.randomness import own
+from worker.engine.rows.digest import digest
+from worker.engine.rows.rounding import Layouts
+from worker.engine.rows.stacking import CannotSplit, split
+from worker.engine.rows.wearing import kinds_of
 from worker.engine.run import Answer, forget_tensors
-from worker.engine.stacking import CannotSplit, split
 from worker.engine.stats import NeverStacked
-from worker.engine.wearing import kinds_of
 
 SIZES = 8  # meetings of lists with tensors of different sizes after which any sizes are of one kind: they never end
 

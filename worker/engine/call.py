@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from worker.engine.as_alone import AsAlone, is_compiled
-from worker.engine.digest import digest
-from worker.engine.randomness import States
-from worker.engine.stacking import Kind, describe, flatten, listed_rows, rebuild, stack, tensors_of
-from worker.engine.wearing import Adapters, wearing
+from worker.engine.isolation.randomness import States
+from worker.engine.rows.digest import digest
+from worker.engine.rows.rounding import AsAlone, is_compiled
+from worker.engine.rows.stacking import Kind, describe, flatten, listed_rows, rebuild, stack, tensors_of
+from worker.engine.rows.wearing import Adapters, wearing
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Method

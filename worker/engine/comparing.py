@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.call import Call, is_floating, kind_of
-from worker.engine.stacking import Kind, flatten, rebuild, tensors_of
+from worker.engine.rows.stacking import Kind, flatten, rebuild, tensors_of
 
 # By how much of its size a vector of a stacked answer may differ from the lone one: kernels vary with the row count.
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}

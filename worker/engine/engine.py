@@ -11,11 +11,11 @@ from worker.engine.admission import Admission
 from worker.engine.adoption import Adoption, modules_of
 from worker.engine.errors import DeadlinePassed, EngineClosed, ModuleInUse, NotAdopted
 from worker.engine.hub import Hub
-from worker.engine.randomness import branch_off, seeded
+from worker.engine.isolation.randomness import branch_off, seeded
+from worker.engine.rows.wearing import Adapters
 from worker.engine.run import Run
 from worker.engine.stats import EngineStats, ModuleStats
 from worker.engine.steps import OnStep, reporting
-from worker.engine.wearing import Adapters
 
 
 class Engine:

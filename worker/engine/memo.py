@@ -5,9 +5,9 @@ from typing import Any
 from torch import Tensor
 
 from worker.engine.call import Call
-from worker.engine.digest import digest
+from worker.engine.rows.digest import digest
+from worker.engine.rows.stacking import flatten, rebuild, tensors_of
 from worker.engine.run import Answer
-from worker.engine.stacking import flatten, rebuild, tensors_of
 
 BYTES = 128 * 2**20  # of the device: some dozen texts of the largest text encoders, thousands of a small one's
 

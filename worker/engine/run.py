@@ -9,9 +9,9 @@ from greenlet import getcurrent, greenlet
 
 from worker.engine.call import Call
 from worker.engine.errors import Aborted
-from worker.engine.pipeline_copy import own_copy
-from worker.engine.randomness import States, own
-from worker.engine.wearing import Adapters
+from worker.engine.isolation.pipeline_copy import own_copy
+from worker.engine.isolation.randomness import States, own
+from worker.engine.rows.wearing import Adapters
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Adoption

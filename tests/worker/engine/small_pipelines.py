@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from worker.engine.adoption import Adoption
 from worker.engine.hub import Hub
-from worker.engine.randomness import branch_off
+from worker.engine.isolation.randomness import branch_off
 from worker.engine.run import Run
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from worker.engine.adoption import Method
 from worker.engine.call import Call
-from worker.engine.fingerprint import Fingerprint
+from worker.engine.isolation.fingerprint import Fingerprint
 
 
 class Module(nn.Module):

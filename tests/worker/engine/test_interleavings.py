@@ -21,7 +21,7 @@ from worker.engine.admission import Admission
 from worker.engine.adoption import Adoption, modules_of
 from worker.engine.errors import Aborted
 from worker.engine.hub import Hub
-from worker.engine.randomness import seeded
+from worker.engine.isolation.randomness import seeded
 from worker.engine.run import Run
 
 SOON_S = 30.0

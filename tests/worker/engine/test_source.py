@@ -11,9 +11,9 @@ ENGINE = Path(__file__).parents[3] / "worker" / "engine"
 def test_no_model_and_no_field_of_a_model_is_named_in_the_engine() -> None:
     named = re.compile("sdxl|flux|guidance|prompt|height", re.IGNORECASE)
 
-    found = [path.name for path in ENGINE.glob("*.py") if named.search(path.read_text())]
+    found = [path.name for path in ENGINE.rglob("*.py") if named.search(path.read_text())]
 
-    assert list(ENGINE.glob("*.py"))
+    assert list(ENGINE.rglob("*.py"))
     assert found == []
 
 
@@ -29,6 +29,6 @@ def test_importing_the_engine_imports_no_model_library() -> None:
 def test_only_the_engine_has_a_clock_or_a_thread_and_only_the_random_state_a_lock() -> None:
     timed = re.compile(r"^(?:import|from) (?:time|threading|asyncio|queue)\b", re.MULTILINE)
 
-    found = {path.name for path in ENGINE.glob("*.py") if timed.search(path.read_text())}
+    found = {path.name for path in ENGINE.rglob("*.py") if timed.search(path.read_text())}
 
     assert found == {"engine.py", "randomness.py"}

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from worker.engine.adoption import Adoption
 from worker.engine.hub import Hub
-from worker.engine.randomness import branch_off
+from worker.engine.isolation.randomness import branch_off
 from worker.engine.run import Run
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tests.worker.engine.small_pipelines import Rows, sample
 from worker.engine.adoption import Adoption
 from worker.engine.hub import Hub
-from worker.engine.randomness import branch_off
+from worker.engine.isolation.randomness import branch_off
 from worker.engine.run import Run
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from worker.engine import worn
-from worker.engine.wearing import wearing
+from worker.engine.rows.wearing import wearing
 from worker.pipelines.adapters.errors import RowsUnclear
 from worker.pipelines.adapters.lora import Lora
 

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import worn
-from worker.engine.as_alone import AsAlone
-from worker.engine.wearing import wearing
+from worker.engine.rows.rounding import AsAlone
+from worker.engine.rows.wearing import wearing
 from worker.pipelines.adapters import Lora, RowsUnclear, Wearing
 from worker.pipelines.adapters.lora import Pair
 from worker.pipelines.adapters.wearing import make_wearable

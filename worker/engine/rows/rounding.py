@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from worker.engine.wearing import worn
+from worker.engine.rows.wearing import worn
 
 VECTOR = 32  # numbers; with AVX-512, two vectors at a time
 SHARE = 32768  # numbers that torch gives a thread at least

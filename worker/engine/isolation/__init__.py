@@ -1,0 +1,1 @@
+"""What each run has of its own, and how a change of what runs share is noticed."""
