@@ -1,5 +1,5 @@
+import inspect
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from worker.engine.isolation.randomness import States
 from worker.engine.rows.digest import digest
-from worker.engine.rows.rounding import AsAlone, is_compiled
-from worker.engine.rows.stacking import Kind, describe, flatten, listed_rows, rebuild, stack, tensors_of
+from worker.engine.rows.rounding import is_compiled
+from worker.engine.rows.stacking import Kind, describe, flatten, is_floating, listed_rows, rebuild, tensors_of
 from worker.engine.rows.wearing import Adapters, wearing
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
 # Numbers that are exact in each other's stead: schedulers disagree on the type of a timestep.
 NUMBERS = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 
-# One for each argument: its name, structure and what its leaves must have in common.
-Terms: TypeAlias = frozenset[tuple[str, Hashable, tuple[Any, ...]]]
+Place: TypeAlias = tuple[str, int]  # an argument and one of its leaves
+Signature: TypeAlias = tuple[int, frozenset[tuple[Hashable, Hashable]]]
 
 
 @dataclass(eq=False, repr=False)
@@ -42,93 +42,62 @@ class Call:
         self.parked_at = 0  # the number of batches that the hub had answered then
         arguments = self.method.named(self.args, self.kwargs)
         self.listed = listed_rows(arguments)
-        self.arguments = {name: Argument.of(value, self.listed) for name, value in arguments.items()}
-        self.leaves = [leaf for argument in self.arguments.values() for leaf in argument.leaves]
-        first = (leaf.shape[0] for leaf in self.leaves if isinstance(leaf, Tensor) and leaf.ndim)
-        self.rows = self.listed or next(first, 0)
-        self.generators = [leaf for leaf in self.leaves if isinstance(leaf, torch.Generator)]
+        self.structures: dict[str, Hashable] = {}
+        self.leaves: dict[Place, Any] = {}
+        for name, value in arguments.items():
+            leaves: list[Any] = []
+            self.structures[name] = flatten(value, leaves, self.listed)
+            self.leaves |= {(name, number): leaf for number, leaf in enumerate(leaves)}
+        lengths = (len(leaf) for leaf in self.leaves.values() if isinstance(leaf, Tensor) and leaf.ndim)
+        self.rows = self.listed or next(lengths, 0)
+        self.generators = [leaf for leaf in self.leaves.values() if isinstance(leaf, torch.Generator)]
         self.alone_because = self._foreign()
-        self.is_lookup = not self.alone_because and not self.generators and not any(map(is_floating, self.leaves))
-        self.exact: tuple[int, Terms] | None = None
-        self.loose: tuple[int, Terms] | None = None
+        self.is_lookup = not (self.alone_because or self.generators or any(map(is_floating, self.leaves.values())))
+        self.exact: Signature | None = None
+        self.loose: Signature | None = None
         if not self.alone_because:
-            terms = [
-                (name, argument.structure, tuple(_part(leaf, self.rows) for leaf in argument.leaves))
-                for name, argument in self.arguments.items()
-            ]
-            loose = [(name, structure, tuple(map(_loosened, parts))) for name, structure, parts in terms]
-            self.exact = self.method.number, frozenset(terms)
-            self.loose = self.method.number, frozenset(loose)
+            parts = {place: _part(leaf, self.rows) for place, leaf in self.leaves.items()}
+            loose = {place: _loosened(part) for place, part in parts.items()}
+            self.exact = self.method.number, frozenset([*self.structures.items(), *parts.items()])
+            self.loose = self.method.number, frozenset([*self.structures.items(), *loose.items()])
+
+    @property
+    def tensors(self) -> Iterator[Tensor]:
+        return (tensor for leaf in self.leaves.values() for tensor in tensors_of(leaf))
 
     @property
     def is_rounded_as_alone(self) -> bool:
         """Whether it is to be, in company: on a CPU, where no part of the module is compiled."""
-        device = next(tensors_of(leaf)[0] for leaf in self.leaves if tensors_of(leaf)).device
-        return device.type == "cpu" and not is_compiled(self.method.module)
-
-    def _foreign(self) -> str | None:
-        if not self.rows:
-            return "no argument is a tensor with rows"
-        foreign = [leaf for leaf in self.leaves if not _is_comparable(leaf)]
-        return f"an argument holds {describe(foreign[0])}, which cannot be compared" if foreign else None
+        return next(self.tensors).device.type == "cpu" and not is_compiled(self.method.module)
 
     def answer(self) -> Any:
         """Runs the forward pass for this call alone, with the very arguments it was made with."""
         with wearing([(self.adapters, self.rows)]):
             return self.method(*self.args, **self.kwargs)
 
+    def bound(self, leaves: Iterator[Any]) -> inspect.BoundArguments:
+        """Returns arguments that are built as this call's, of other leaves."""
+        return self.method.bound({name: rebuild(built, leaves) for name, built in self.structures.items()})
+
     def lacks_only_rows_of(self, wider: "Call") -> bool:
         """Whether this call would be like a wider one if it had zeros for the tensors of some optional arguments."""
         if not self.loose or not wider.loose or self.method is not wider.method or not self.loose[1] < wider.loose[1]:
             return False
-        more = [argument for name, argument in wider.arguments.items() if name not in self.arguments]
-        leaves = [leaf for argument in more for leaf in argument.leaves]
-        return all(is_floating(leaf) and leaf.ndim and leaf.shape[0] == wider.rows for leaf in leaves)
+        more = [leaf for (name, _), leaf in wider.leaves.items() if name not in self.structures]
+        return all(is_floating(leaf) and leaf.ndim and len(leaf) == wider.rows for leaf in more)
 
-    def leaves_like(self, wider: "Call") -> Iterator[Any]:
-        """Yields this call's leaves in the order of a wider one's, with zeros where it has none."""
-        for name, argument in wider.arguments.items():
-            if name in self.arguments:
-                yield from self.arguments[name].leaves
-            else:
-                yield from (leaf.new_zeros(self.rows, *leaf.shape[1:]) for leaf in argument.leaves)
+    def leaves_like(self, wider: "Call") -> list[Any]:
+        """Returns this call's leaves in the order of a wider one's, with zeros where it has none."""
+        return [
+            self.leaves[place] if place in self.leaves else leaf.new_zeros(self.rows, *leaf.shape[1:])
+            for place, leaf in wider.leaves.items()
+        ]
 
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One argument of a call, taken apart."""
-
-    structure: Hashable
-    leaves: list[Any]
-
-    @classmethod
-    def of(cls, value: Any, listed: int) -> "Argument":
-        leaves: list[Any] = []
-        return cls(flatten(value, leaves, listed), leaves)
-
-
-def widest_of(calls: Sequence[Call]) -> Call:
-    return max(calls, key=lambda call: len(call.arguments))
-
-
-def answer_stacked(calls: Sequence[Call], widest: Call, layouts: Sequence[torch.memory_format] = ()) -> Any:
-    """Runs one forward pass for calls that fit together; the rows of its result are in their order.
-
-    Each call has zeros for the arguments that it lacks and the widest has. `layouts` are for AsAlone.
-    """
-    kinds = [kind_of(leaf, widest.rows) for leaf in widest.leaves]
-    leaves = iter(stack([[*call.leaves_like(widest)] for call in calls], kinds, [call.rows for call in calls]))
-    arguments = {name: rebuild(argument.structure, leaves) for name, argument in widest.arguments.items()}
-    with (
-        wearing([(call.adapters, call.rows) for call in calls]),
-        AsAlone(layouts) if widest.is_rounded_as_alone else nullcontext(),
-    ):
-        bound = widest.method.bound(arguments)
-        return widest.method(*bound.args, **bound.kwargs)
-
-
-def is_floating(leaf: Any) -> bool:
-    return any(tensor.dtype.is_floating_point or tensor.dtype.is_complex for tensor in tensors_of(leaf))
+    def _foreign(self) -> str | None:
+        if not self.rows:
+            return "no argument is a tensor with rows"
+        foreign = [leaf for leaf in self.leaves.values() if not _is_comparable(leaf)]
+        return f"an argument holds {describe(foreign[0])}, which cannot be compared" if foreign else None
 
 
 def _is_comparable(leaf: Any) -> bool:
@@ -139,17 +108,9 @@ def _is_comparable(leaf: Any) -> bool:
     return isinstance(leaf, (*PLAIN, torch.Generator))
 
 
-def kind_of(leaf: Any, rows: int) -> Kind:
-    if not isinstance(leaf, Tensor):
-        return Kind.LISTED if isinstance(leaf, list) else Kind.SHARED
-    if leaf.ndim == 0:
-        return Kind.SCALAR
-    return Kind.ROWS if leaf.shape[0] == rows else Kind.SHARED
-
-
 def _part(leaf: Any, rows: int) -> tuple[Any, ...]:
     """Returns one leaf's part of the signature."""
-    kind = kind_of(leaf, rows)
+    kind = Kind.of(leaf, rows)
     if kind is Kind.SCALAR:
         return kind, leaf.dtype, ()
     if kind is Kind.ROWS:

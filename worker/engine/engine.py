@@ -124,10 +124,11 @@ class Engine:
             for method in adoption.methods
         ]
         answering = self._hub.answering
-        never, apart = (tuple(sorted([*reasons])) for reasons in (answering.never_stacked, answering.apart))
-        exclusive = tuple(sorted(pipeline.__name__ for pipeline in [*self._hub.exclusive]))
         return EngineStats(
-            *(len(self._in_flight), tuple(methods), never, apart, exclusive),
+            runs=len(self._in_flight),
+            modules=tuple(methods),
+            never_stacked=tuple(sorted([*answering.meetings.never_stacked])),
+            exclusive=tuple(sorted(pipeline.__name__ for pipeline in [*self._hub.exclusive])),
             remembered=answering.memo.lookups["remembered"],
             missed=answering.memo.lookups["missed"],
             out_of_memory=answering.halvings + self._failed_of_memory,

@@ -39,7 +39,7 @@ class Hub:
                 self._see(run)
         parked = {call: run for call, run in self._waiting.items() if self._may_go_on(run)}
         if parked:
-            self._answer(choose(by_turn(parked), self.answering.join, self.answering.row_limit))
+            self._answer(choose(by_turn(parked), self.answering.meetings.join, self.answering.row_limit))
         return [run for run in ready if run.has_ended]
 
     def _answer(self, batch: list[Call]) -> None:

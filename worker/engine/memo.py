@@ -6,7 +6,7 @@ from torch import Tensor
 
 from worker.engine.call import Call
 from worker.engine.rows.digest import digest
-from worker.engine.rows.stacking import flatten, rebuild, tensors_of
+from worker.engine.rows.stacking import flatten, rebuild
 from worker.engine.run import Answer
 
 BYTES = 128 * 2**20  # of the device: some dozen texts of the largest text encoders, thousands of a small one's
@@ -62,7 +62,7 @@ class Memo:
 
 
 def _key(call: Call) -> Hashable:
-    tensors = tuple(digest(tensor) for leaf in call.leaves for tensor in tensors_of(leaf))
+    tensors = tuple(map(digest, call.tensors))
     return call.exact, call.rows, call.adapters, call.method.fingerprint.stamp, tensors
 
 

@@ -30,7 +30,7 @@ class ModuleStats:
 
 @dataclass(frozen=True, slots=True, order=True)
 class NeverStacked:
-    """A kind of call that is answered alone, or apart from others, and why."""
+    """A kind of call that is answered alone, and why."""
 
     model: str
     module: str
@@ -41,8 +41,7 @@ class NeverStacked:
 class EngineStats:
     """What an engine does and has done.
 
-    `apart` says in what calls differed that waited together and were not stacked with each other; they may well have
-    been with others. `exclusive` names the pipeline classes that run one at a time. Lookups, such as texts to be
+    `exclusive` names the pipeline classes that run one at a time. Lookups, such as texts to be
     encoded, were `remembered` or `missed`. `out_of_memory` counts batches that were halved and runs that failed.
     `busy_s` is the time in which the engine had something to do.
     """
@@ -50,7 +49,6 @@ class EngineStats:
     runs: int
     modules: tuple[ModuleStats, ...]
     never_stacked: tuple[NeverStacked, ...]
-    apart: tuple[NeverStacked, ...]
     exclusive: tuple[str, ...]
     remembered: int
     missed: int

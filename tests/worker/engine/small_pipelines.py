@@ -96,8 +96,4 @@ class Room:
 
     @property
     def reasons(self) -> list[str]:
-        return [never.reason for never in self.hub.answering.never_stacked]
-
-    @property
-    def apart(self) -> list[str]:
-        return [apart.reason for apart in self.hub.answering.apart]
+        return [never.reason for never in self.hub.answering.meetings.never_stacked]

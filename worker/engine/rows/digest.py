@@ -1,19 +1,11 @@
 import hashlib
-import weakref
-from dataclasses import dataclass
+from collections.abc import MutableMapping
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    tensor: weakref.ref[Tensor]
-    version: int
-    digest: bytes
-
-
-_known: dict[int, _Known] = {}
+_known: MutableMapping[Tensor, tuple[int, bytes]] = WeakTensorKeyDictionary()  # version and digest
 
 
 def digest(tensor: Tensor) -> bytes:
@@ -21,13 +13,12 @@ def digest(tensor: Tensor) -> bytes:
 
     The first look costs a device sync; the same tensor, unchanged, comes back at every step and costs none.
     """
-    known = _known.get(id(tensor))
-    if known and known.tensor() is tensor and not tensor.is_inference() and known.version == tensor._version:
-        return known.digest
+    version = None if tensor.is_inference() else tensor._version  # such tensors count no versions
+    known = _known.get(tensor)
+    if known and known[0] == version:
+        return known[1]
     values = tensor.detach().resolve_conj().resolve_neg().contiguous().view(-1).view(torch.uint8).cpu().numpy()
     computed = hashlib.blake2b(values.tobytes(), digest_size=16).digest()
-    if not tensor.is_inference():  # such tensors count no versions
-        key = id(tensor)
-        forget = weakref.ref(tensor, lambda _: _known.pop(key, None))
-        _known[key] = _Known(forget, tensor._version, computed)
+    if version is not None:
+        _known[tensor] = version, computed
     return computed

@@ -15,9 +15,17 @@ class Kind(Enum):
     SCALAR = "expanded to one value a row, then concatenated"
     SHARED = "equal in all calls: the first one's is used"
 
+    @classmethod
+    def of(cls, leaf: Any, rows: int) -> "Kind":
+        if not isinstance(leaf, Tensor):
+            return cls.LISTED if isinstance(leaf, list) else cls.SHARED
+        if leaf.ndim == 0:
+            return cls.SCALAR
+        return cls.ROWS if len(leaf) == rows else cls.SHARED
 
-class CannotSplit(TypeError):
-    """Raised when a result is not made of tensors with one row for each row that went in."""
+
+class CannotStack(Exception):
+    """Says why calls are not to be stacked."""
 
 
 def flatten(tree: Any, leaves: list[Any], listed: int = 0) -> Hashable:
@@ -59,6 +67,10 @@ def is_list_of_tensors(tree: Any) -> bool:
 def tensors_of(leaf: Any) -> Sequence[Tensor]:
     """Returns the tensors that a leaf of arguments is, or lists."""
     return [leaf] if isinstance(leaf, Tensor) else leaf if is_list_of_tensors(leaf) else []
+
+
+def is_floating(leaf: Any) -> bool:
+    return any(tensor.dtype.is_floating_point or tensor.dtype.is_complex for tensor in tensors_of(leaf))
 
 
 def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
@@ -106,7 +118,7 @@ def _part(leaf: Any, rows: Sequence[int]) -> Sequence[Any]:
         tensors = iter(leaf)
         return [[tensor.clone() for tensor in islice(tensors, count)] for count in rows]
     if not isinstance(leaf, Tensor) or leaf.ndim == 0 or leaf.shape[0] != sum(rows):
-        raise CannotSplit(f"its result holds {describe(leaf)}, which has no row for each of the {sum(rows)} rows")
+        raise CannotStack(f"its result holds {describe(leaf)}, which has no row for each of the {sum(rows)} rows")
     return torch.split_with_sizes_copy(leaf, list(rows))  # type: ignore[func-returns-value, return-value]
 
 

@@ -7,7 +7,7 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from worker.engine.rows.stacking import CannotSplit, Kind, flatten, rebuild, split, stack
+from worker.engine.rows.stacking import CannotStack, Kind, flatten, rebuild, split, stack
 
 
 class Pair(NamedTuple):
@@ -87,7 +87,7 @@ def test_the_parts_do_not_keep_the_whole_alive() -> None:
     ids=["an object", "too many rows", "no rows", "text"],
 )
 def test_a_result_without_a_row_for_each_row_cannot_be_split(result: Any) -> None:
-    with pytest.raises(CannotSplit, match="its result holds"):
+    with pytest.raises(CannotStack, match="its result holds"):
         split(result, [1, 2])
 
 
