@@ -42,6 +42,7 @@ class Run:
     memory: int = 0
 
     def __post_init__(self) -> None:
+        self.pipeline = own_copy(self.pipeline)  # as it is now: its owner may change it before the run begins
         self.future: Future[Any] = Future()
         self.call: Call | None = None
         self.outcome = Answer()
@@ -100,7 +101,7 @@ class Run:
 
     def _execute(self, _nothing: Any) -> None:
         try:
-            self._end(Answer(own_copy(self.pipeline)(**self.arguments)))
+            self._end(Answer(self.pipeline(**self.arguments)))
         except BaseException as error:  # nothing may leave the greenlet for the hub's loop
             self._end(Answer(error=error))
 

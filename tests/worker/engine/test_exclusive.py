@@ -159,3 +159,52 @@ def test_a_model_that_keeps_something_from_step_to_step_serves_one_run_at_a_time
 
     assert all(map(torch.equal, results, stock))
     assert stats.exclusive == ("FluxPipeline",)
+
+
+class Setting(Walk):
+    """Turns a switch of a part off in the middle, as GLIGEN does with its grounding, and leaves it so."""
+
+    def __call__(self, sample: Tensor, steps: int = 3, **_: Any) -> Tensor:  # type: ignore[override]
+        sample = super().__call__(sample, steps)
+        self.module.is_loud = False
+        return super().__call__(sample, steps)
+
+
+class Switched(Rows):
+    is_loud = True
+
+    def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+        return super().forward(sample, timestep, scale * 2.0 if self.is_loud else scale)
+
+
+def test_a_setting_that_a_run_changes_holds_for_that_run_alone() -> None:
+    room = Room(Switched())
+    pipelines = [Walk(room.module), Setting(room.module), Walk(room.module), Setting(room.module)]
+    runs = [room.admit(pipeline, sample=sample(seed), steps=4) for seed, pipeline in enumerate(pipelines)]
+
+    results = room.develop(*runs)
+
+    assert room.hub.exclusive == {Setting}
+    assert room.module.is_loud
+    for seed, (pipeline, result) in enumerate(zip(pipelines, results, strict=True)):
+        room.module.is_loud = True
+        torch.testing.assert_close(result, pipeline(sample(seed), steps=4))
+
+
+def test_what_a_module_had_set_when_it_failed_harms_nobody_after() -> None:
+    class Remembering(Rows):
+        kept: Tensor | None = None
+
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            before, self.kept = self.kept, sample
+            if sample.isinf().any():
+                raise ValueError("infinite")
+            self.kept = None
+            return super().forward(sample if before is None else before, timestep, scale)
+
+    room = Room(Remembering())
+    room.develop(room.admit(sample=torch.full((1, 3), torch.inf)))
+
+    (result,) = room.develop(room.admit(sample=sample(1)))
+
+    torch.testing.assert_close(result, room.alone(sample=sample(1)))

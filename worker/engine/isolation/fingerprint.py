@@ -1,17 +1,26 @@
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
+from greenlet import getcurrent, greenlet
 from torch import nn
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+MISSING = object()
+
+Values: TypeAlias = "dict[tuple[nn.Module, str], Any]"
+
+_watched: "WeakKeyDictionary[nn.Module, Fingerprint]" = WeakKeyDictionary()  # by the parts of each module
 
 
 class Fingerprint:
-    """What a run could change of a module that others share: attention processors, hooks, mode, scales, caches.
+    """What a run could change of a module that others share: settings, attention processors, hooks, scales, caches.
 
-    It is looked at whenever a run parks, so it holds on to what there is to compare and walks the module only once.
+    Whether it has is asked whenever a run parks. So what is set is noted as it is set, and the rest is held to be
+    compared; the module is walked only once.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -21,10 +30,13 @@ class Fingerprint:
     def take(self) -> None:
         """Makes the module's present state the one to hold."""
         parts = list(self.module.modules())
+        _watched.update(dict.fromkeys(parts, self))
         self._stamp: int | None = None
-        self._is_training = self.module.training
+        self._worker: greenlet | None = None  # where the module itself is at work
         self._is_caching = any(map(_keeps_state, parts))
-        self._processors: list[tuple[Any, Any]] = [
+        self._set: Values = {}  # what runs have set, and the values before
+        self._set_by_itself: Values = {}  # in the present forward pass
+        self._processors = [
             (part, part.processor) for part in parts if "processor" in vars(part) or "processor" in part._modules
         ]
         self._hooks = [vars(part)[name] for part in parts for name in HOOKS]
@@ -48,11 +60,21 @@ class Fingerprint:
             self._stamp = hash((*weights, *settings))
         return self._stamp
 
+    def note(self, part: nn.Module, name: str, value: Any) -> None:
+        """Keeps the value before of what is about to be set, by a run or by the module itself.
+
+        An object that a run hangs up where there was nothing, such as diffusers' registry of hooks, is no setting.
+        """
+        before = getattr(part, name, MISSING)
+        if self._worker is getcurrent():
+            self._set_by_itself.setdefault((part, name), before)
+        elif hasattr(getcurrent(), "run_in_it") and (before is not MISSING or _is_plain(value)):
+            self._set.setdefault((part, name), before)
+
     def is_changed(self) -> bool:
         return (
             self._is_caching
-            or self.module.training is not self._is_training
-            or any(part.processor is not held for part, held in self._processors)
+            or any(getattr(part, name, MISSING) is not before for (part, name), before in self._set.items())
             or self._count_hooks() != self._counts
             or self._scales != self._held_scales
         )
@@ -61,21 +83,31 @@ class Fingerprint:
         """Puts the held state back."""
         if self._is_caching:
             self.module._reset_stateful_cache()  # type: ignore[operator]
-        if self.module.training is not self._is_training:
-            self.module.train(self._is_training)
-        for part, held in self._processors:
-            if part.processor is not held:
+        _put_back(self._set)
+        for part, processor in self._processors:
+            if part.processor is not processor:
                 part._modules.pop("processor", None)
-                part.processor = held
+                part.processor = processor
         for present, held in zip(self._hooks + self._scales, self._held_hooks + self._held_scales, strict=True):
             present.clear()
             present.update(held)
 
     @contextmanager
     def absorbing(self) -> Iterator[None]:
-        """Takes for the module's own the hooks that it hangs up itself, as transformers' models do at first use."""
-        before = self._count_hooks()
-        yield
+        """Takes for the module's own what it sets and hangs up itself, as transformers' models do at first use.
+
+        What it has set when it fails is put back: some keep features of the last frames until they are done.
+        """
+        before, outer = self._count_hooks(), self._worker
+        self._worker = getcurrent()
+        try:
+            yield
+        except BaseException:
+            _put_back(self._set_by_itself)
+            raise
+        finally:
+            self._set_by_itself.clear()
+            self._worker = outer
         if self._count_hooks() == before:
             return
         for present, held, count in zip(self._hooks, self._held_hooks, before, strict=True):
@@ -84,6 +116,25 @@ class Fingerprint:
 
     def _count_hooks(self) -> list[int]:
         return [*map(len, self._hooks)]
+
+
+def _put_back(values: Values) -> None:
+    for (part, name), before in [*values.items()]:
+        delattr(part, name) if before is MISSING else setattr(part, name, before)
+    values.clear()
+
+
+def _noted(set_it: Callable[[nn.Module, str, Any], None]) -> Callable[[nn.Module, str, Any], None]:
+    @functools.wraps(set_it)
+    def note_and_set(part: nn.Module, name: str, value: Any) -> None:
+        if fingerprint := _watched.get(part):
+            fingerprint.note(part, name, value)
+        set_it(part, name, value)
+
+    return note_and_set
+
+
+nn.Module.__setattr__ = _noted(nn.Module.__setattr__)  # type: ignore[assignment, method-assign]
 
 
 def _keeps_state(part: nn.Module) -> bool:
