@@ -1,28 +1,52 @@
 """Every pipeline class that there is a tiny configuration of, with every option it has, in company against alone.
 
-    python -m tests.worker.engine.sweep [--diffusers FOLDER] [--only NAME] [--plain]
+    python -m tests.worker.engine.sweep [--diffusers FOLDER] [--only NAME ...] [--plain] [--refused] [--seed NUMBER]
 
-FOLDER is diffusers' source (`git clone --depth 1 --branch v0.42.1 https://github.com/huggingface/diffusers`), whose own
-tests have configurations of some 160 classes; without it the project's own are swept. It exits with 1 if a request's
-result differs by more than 1e-4 from the stock pipeline's alone, if one of the project's own cannot be had, or if
-nothing was swept.
+Each class by itself, then all of a family at once, over the same modules. FOLDER is diffusers' source (`git clone
+--depth 1 --branch v0.42.1 https://github.com/huggingface/diffusers`), whose own tests have configurations of some 160
+classes; without it the project's own are swept. It exits with 1 if a result differs by more than 1e-4 from the stock
+pipeline's alone, if the stock pipeline takes none of a class's requests, if a class cannot be had for another reason
+than those known, or if nothing was swept.
 """
 
 import argparse
 import contextlib
+import functools
+import itertools
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import torch
 
-from tests.worker.engine.sweep.company import Request, bring_together
+from tests.worker.engine.sweep.company import bring_together
 from tests.worker.engine.sweep.configurations import Configuration, of_diffusers, ours
+from tests.worker.engine.sweep.families import PLAIN, requests_of
+from tests.worker.engine.sweep.report import HEAD, Row, refusals, summary
+from tests.worker.engine.sweep.request import Request
 from tests.worker.engine.sweep.variations import variations
 
-LIMIT = 1e-4
 SLOW = 2.0  # seconds alone from which on a class is swept with plain requests only
+
+
+def by_itself(configuration: Configuration, is_plain: bool, chance: Random) -> Row:
+    try:
+        pipeline = configuration.build()
+        requests = [*variations(configuration, pipeline)][: PLAIN if is_plain else None]
+    except Exception as error:  # whatever its tiny configuration needs
+        return Row(configuration.name, 1, lack=f"cannot be had: {error!r}")
+    if not is_plain and seconds_of(requests[0]) > SLOW:
+        requests = requests[:PLAIN]
+    return met(configuration.name, 1, requests, chance)
+
+
+def met(name: str, classes: int, requests: Sequence[Request], chance: Random) -> Row:
+    try:
+        return Row(name, classes, len(requests), bring_together(requests, chance))
+    except Exception as error:  # one that the engine cannot take, or never ends, must not end the sweep
+        return Row(name, classes, len(requests), lack=f"does not come together: {error!r}")
 
 
 def seconds_of(request: Request) -> float:
@@ -33,33 +57,20 @@ def seconds_of(request: Request) -> float:
     return time.process_time() - started
 
 
-def line(configuration: Configuration, is_plain: bool) -> tuple[str, bool]:
-    """Sweeps one configuration; returns its row of the table, and whether it is within the limit."""
-    pipeline = configuration.build()
-    requests = [*variations(configuration, pipeline)][: 3 if is_plain else None]
-    if not is_plain and seconds_of(requests[0]) > SLOW:
-        requests = requests[:3]
-    meeting = bring_together(pipeline, requests)
-    if not meeting.differences:
-        return f"| {configuration.name} | the stock pipeline takes none of the {len(requests)} requests | | | |", True
-    far = {name: f"{value:.1e}" for name, value in meeting.differences.items() if value > LIMIT}
-    worst = meeting.differences[meeting.worst]
-    compared = f"{len(meeting.differences)} of {len(requests)}"
-    stepped = f"{meeting.stepped.module} {meeting.stepped.mean_rows:.2f}"
-    return f"| {configuration.name} | {meeting.mode} | {stepped} | {compared} | {worst:.1e} {far or ''} |", not far
+def rows(found: Iterator[Configuration], options: argparse.Namespace) -> Iterator[Row]:
+    def chance(name: str) -> Random:
+        return Random(f"{options.seed} {name}")  # noqa: S311 - it is to repeat
 
-
-def lines(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
-    found = of_diffusers(options.diffusers, options.only) if options.diffusers else ours()
-    for configuration in found:
-        if not isinstance(configuration, Configuration):
-            yield "| {} | cannot be had: {!r} | | | |".format(*configuration), True
-        elif options.diffusers or any(part in configuration.name for part in options.only):
-            try:
-                yield line(configuration, options.plain)
-            except Exception as error:  # what one class lacks here must not end the sweep; of ours none lacks anything
-                reason = str(error).strip()[:150]
-                yield f"| {configuration.name} | cannot be had: {reason!r} | | | |", bool(options.diffusers)
+    for family, members in itertools.groupby(found, key=lambda configuration: configuration.family):
+        swept: list[Configuration] = []
+        for configuration in members:
+            row = by_itself(configuration, options.plain, chance(configuration.name))
+            yield row
+            if row.meeting and row.meeting.differences and row.requests > PLAIN:
+                swept.append(configuration)
+        if len(swept) > 1:
+            requests = requests_of(swept, chance(family))
+            yield met(f"{family}, {len(swept)} classes at once", len(swept), requests, chance(family))
 
 
 def main() -> None:
@@ -67,14 +78,19 @@ def main() -> None:
     parser.add_argument("--diffusers", type=Path)
     parser.add_argument("--only", nargs="*", default=[""], help="parts of names")
     parser.add_argument("--plain", action="store_true", help="three requests with other steps, prompts and guidance")
+    parser.add_argument("--refused", action="store_true", help="tell what the stock pipeline itself refuses, and why")
+    parser.add_argument("--seed", type=int, default=0, help="of what is left to chance")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    print("| pipeline | mode | mean rows | compared | largest difference |\n|---|---|---|---|---|", flush=True)  # noqa: T201 - what it is for
-    verdicts = []
-    for row, holds in lines(options):
-        print(row, flush=True)  # noqa: T201
-        verdicts.append(holds)
-    raise SystemExit(not (verdicts and all(verdicts)))
+    found = of_diffusers(options.diffusers, options.only) if options.diffusers else ours(options.only)
+    say = functools.partial(print, sep="\n", flush=True)
+    say(HEAD)
+    seen = []
+    for row in rows(found, options):
+        seen.append(row)
+        say(row, *(refusals(row) if options.refused else ()))
+    say("", *summary(seen), f"{time.process_time() / 60:.1f} processor minutes.")
+    raise SystemExit(not seen or any(row.failure for row in seen))
 
 
 if __name__ == "__main__":

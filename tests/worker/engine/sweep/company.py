@@ -1,35 +1,32 @@
 """One company of requests: each as the stock pipeline gives it alone, and as the engine gives it among the others."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
+from tests.worker.engine.sweep.joining import Joining
+from tests.worker.engine.sweep.outcome import Outcome, far, outcome_of
+from tests.worker.engine.sweep.request import TIMEOUT_S, Request
 from worker.engine import Engine, EngineStats, ModuleStats
 
-TIMEOUT_S = 600
-EXACTLY = 0.0
-FAR = float("inf")
-
-
-@dataclass(frozen=True)
-class Request:
-    """One pipeline call; `arguments` are made anew for each, since generators and schedulers go on."""
-
-    name: str
-    pipeline: Any
-    arguments: Callable[[], dict[str, Any]]
-    seed: int
+ROWS = (5, 9, 16)  # the engine's limit: which one is left to chance
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """How far the requests that the stock pipeline accepts were from alone, by their names; and what the engine did."""
+    """How far requests were from alone, by names; which ones the stock pipeline refuses; and what the engine did.
+
+    `modules` are of the second time alone: in the first one, first meetings are answered by the check.
+    """
 
     differences: dict[str, float]
+    refused: dict[str, BaseException]
+    modules: tuple[ModuleStats, ...]
     stats: EngineStats
 
     @property
@@ -39,74 +36,60 @@ class Meeting:
     @property
     def stepped(self) -> ModuleStats:
         """What is called most, a denoiser as a rule."""
-        return max(self.stats.modules, key=lambda module: (not module.module.endswith("code"), module.calls))
+        return max(self.modules, key=lambda module: (not module.module.endswith("code"), module.calls))
 
     @property
     def mode(self) -> str:
-        if self.stats.exclusive:
-            return "exclusive"
         if self.stepped.forwards < self.stepped.calls:
             return "batched"
-        reasons = [
-            each.reason for each in (*self.stats.never_stacked, *self.stats.apart) if each.module == self.stepped.module
-        ]
-        return f"alone: {'; '.join(reasons)}" if reasons else "alone"
+        return "exclusive" if self.stats.exclusive else "alone"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is said of calls of the same method that are never stacked."""
+        never = self.stats.never_stacked
+        return tuple(sorted({each.reason for each in never if each.module == self.stepped.module}))
 
 
 @torch.no_grad()
-def bring_together(pipeline: Any, requests: Sequence[Request]) -> Meeting:
-    stock = [_outcome(request, request.pipeline) for request in requests]
-    with Engine() as engine:
-        engine.adopt(pipeline)
-        with engine._changed:  # the engine welcomes all at once
-            futures = [
-                engine.submit(request.pipeline, seed=request.seed, **request.arguments()) for request in requests
-            ]
-        outcomes = [future.exception(TIMEOUT_S) or list(_numbers(future.result())) for future in futures]
-        stats = engine.stats()
-    pairs = zip(requests, stock, outcomes, strict=True)
-    return Meeting(
-        {request.name: _difference(alone, ours) for request, alone, ours in pairs if _is_served(alone, ours)}, stats
-    )
+def bring_together(requests: Sequence[Request], chance: Random) -> Meeting:
+    """Has the requests come all at once; then one after the other, while others are in flight and one is cancelled."""
+    alone = {request.name: outcome_of(partial(_stock, request)) for request in requests}
+    with Engine(max_rows=chance.choice(ROWS)) as engine:
+        for request in requests:
+            engine.adopt(request.pipeline)
+        at_once = _at_once(engine, requests)
+        before = engine.stats()
+        joined = Joining(engine, requests, chance).outcomes()
+        after = engine.stats()
+    refused = {name: error for name, error in alone.items() if isinstance(error, BaseException)}
+    rounds = {"at once": at_once, "joining": joined}
+    differences = {
+        f"{name}, {how}": far(alone[name], outcome)
+        for how, outcomes in rounds.items()
+        for name, outcome in outcomes.items()
+        if name not in refused or type(outcome) is not type(alone[name])  # what fails alone has to fail in company, too
+    }
+    modules = tuple(map(_since, before.modules, after.modules))
+    return Meeting(differences, refused, modules, after)
 
 
-def _outcome(request: Request, pipeline: Any) -> "list[np.ndarray[Any, Any]] | BaseException":
-    try:
-        arguments = request.arguments()
-        torch.manual_seed(request.seed)
-        return list(_numbers(pipeline(**arguments)))
-    except Exception as error:  # an option that the class has and that its tiny configuration cannot do
-        return error
+def _stock(request: Request) -> Any:
+    arguments = request.arguments()
+    torch.manual_seed(request.seed)
+    return request.pipeline(**arguments)
 
 
-def _is_served(alone: Any, ours: Any) -> bool:
-    """Whether there is something to compare: what fails alone has to fail in company, too."""
-    return not (isinstance(alone, BaseException) and type(alone) is type(ours))
+def _at_once(engine: Engine, requests: Sequence[Request]) -> dict[str, Outcome]:
+    with engine._changed:  # the engine welcomes all at once
+        futures = {
+            request.name: engine.submit(request.pipeline, seed=request.seed, **request.arguments())
+            for request in requests
+        }
+    return {name: outcome_of(partial(future.result, TIMEOUT_S)) for name, future in futures.items()}
 
 
-def _difference(alone: Any, ours: Any) -> float:
-    if isinstance(alone, BaseException) or isinstance(ours, BaseException) or len(alone) != len(ours):
-        return FAR
-    return max((_apart(one, other) for one, other in zip(alone, ours, strict=True)), default=FAR)
-
-
-def _apart(one: "np.ndarray[Any, Any]", other: "np.ndarray[Any, Any]") -> float:
-    if one.shape != other.shape or not np.array_equal(np.isfinite(one), np.isfinite(other)):
-        return FAR
-    return float(np.nan_to_num(np.abs(one - other), nan=0).max(initial=EXACTLY))
-
-
-def _numbers(tree: Any) -> Iterator["np.ndarray[Any, Any]"]:
-    """Yields all numbers of an output: of arrays, tensors and pictures, wherever they hang."""
-    if isinstance(tree, Image.Image):
-        yield np.asarray(tree) / 255
-    elif isinstance(tree, (torch.Tensor, np.ndarray)):
-        yield torch.as_tensor(tree).detach().double().numpy()
-    else:
-        branches = tree if isinstance(tree, (list, tuple)) else getattr(tree, "__dict__", tree)
-        for branch in branches.values() if isinstance(branches, Mapping) else _listed(branches):
-            yield from _numbers(branch)
-
-
-def _listed(branches: Any) -> "list[Any] | tuple[Any, ...]":
-    return branches if isinstance(branches, (list, tuple)) else ()
+def _since(before: ModuleStats, after: ModuleStats) -> ModuleStats:
+    forwards = Counter(after.by_rows)
+    forwards.subtract(before.by_rows)
+    return replace(after, calls=after.calls - before.calls, by_rows=forwards)

@@ -14,9 +14,10 @@ import torch
 import tests
 from tests.worker.engine.conformance.case import Case
 from tests.worker.engine.conformance.conftest import make_small_megapixels
-from tests.worker.engine.conformance.test_conformance import CASES
+from tests.worker.engine.conformance.test_conformance import FAMILIES
 from tests.worker.engine.sweep.stand_ins import stand_in
 
+TESTER = {"get_dummy_components", "get_dummy_inputs"}  # what a test class of a pipeline has
 PROMPTS = ("A painting of a squirrel eating a burger", "a red cat", "the blue moon over a house")
 GUIDANCE = (None, 1.0, 3.0)
 TRUE_GUIDANCE = (None, 4.0, 1.0)
@@ -26,41 +27,40 @@ TRUE_GUIDANCE = (None, 4.0, 1.0)
 class Configuration:
     """A pipeline, and the arguments of its requests by their numbers."""
 
+    family: str
     name: str
     build: Callable[[], Any]
     arguments: Callable[[int], dict[str, Any]]
 
 
-def ours() -> Iterator[Configuration]:
+def ours(only: Sequence[str]) -> Iterator[Configuration]:
     make_small_megapixels(pytest.MonkeyPatch())
-    for case in CASES:
-        yield Configuration(str(case), case.build, functools.partial(_of_case, case))
+    for family in FAMILIES:
+        for case in (case for case in family.CASES if any(part in str(case) for part in only)):
+            name = family.__name__.rpartition(".")[2]
+            yield Configuration(name, str(case), case.build, functools.partial(_of_case, case))
 
 
 def _of_case(case: Case, number: int) -> dict[str, Any]:
     return case.arguments(number % 3) | _seeded(case.kind, number)
 
 
-def of_diffusers(folder: Path, only: Sequence[str]) -> Iterator[Configuration | tuple[str, BaseException]]:
-    """Yields what diffusers' source at `folder` tests its pipelines with, or why it cannot be had."""
+def of_diffusers(folder: Path, only: Sequence[str]) -> Iterator[Configuration]:
+    """Yields what diffusers' source at `folder` tests its pipelines with."""
     stand_in()
     tests.__path__.append(str(folder / "tests"))
     for file in sorted((folder / "tests" / "pipelines").glob("*/test_*.py")):
         name = f"{file.parent.name}/{file.stem}"
         if not any(part in name for part in only) or "onnx" in name:
             continue
-        try:
-            module = importlib.import_module(f"tests.pipelines.{file.parent.name}.{file.stem}")
-        except Exception as error:
-            yield name, error
-        else:
-            yield from _configurations(name, module)
+        module = importlib.import_module(f"tests.pipelines.{file.parent.name}.{file.stem}")
+        yield from _configurations(name, module)
 
 
 def _configurations(name: str, module: Any) -> Iterator[Configuration]:
     seen = set()
     for kind in vars(module).values():
-        if not (inspect.isclass(kind) and kind.__module__ == module.__name__ and hasattr(kind, "get_dummy_inputs")):
+        if not (inspect.isclass(kind) and kind.__module__ == module.__name__ and TESTER.issubset(dir(kind))):
             continue
         pipeline = inspect.getattr_static(kind, "pipeline_class", None)
         wears = hasattr(kind, "_load_ip_adapters")
@@ -70,7 +70,7 @@ def _configurations(name: str, module: Any) -> Iterator[Configuration]:
             tester: Any = kind()
             label = pipeline.__name__ + ("-ip-adapter" if wears else "")
             build, arguments = functools.partial(_build, tester), functools.partial(_arguments, tester)
-            yield Configuration(f"{label} ({name})", build, arguments)
+            yield Configuration(name.partition("/")[0], f"{label} ({name})", build, arguments)
 
 
 def _build(tester: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from diffusers.utils.source_code_parsing_utils import ReturnNameVisitor
 
-from tests.worker.engine.sweep.company import Request
 from tests.worker.engine.sweep.configurations import Configuration
+from tests.worker.engine.sweep.request import Request
 
 # For the options that stand at None unless they are given, or that a number more or less says nothing about.
 GIVEN: dict[str, Any] = {
