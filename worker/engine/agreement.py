@@ -15,13 +15,13 @@ def agree(one: Any, other: Any, times: float = 1) -> bool:
     """Decides whether two results are the same within so many times the tolerance."""
     ones: list[Any] = []
     others: list[Any] = []
-    is_same = flatten(one, ones) == flatten(other, others)
+    is_same = flatten(one, ones, opens=True) == flatten(other, others, opens=True)
     return is_same and all(_is_close(*pair, times) for pair in zip(ones, others, strict=True))
 
 
 def _is_close(one: Any, other: Any, times: float) -> bool:
     if not isinstance(one, Tensor):
-        return one is other
+        return type(one) is type(other) and bool(one == other)
     if one.dtype != other.dtype or not torch.equal(one.isfinite(), other.isfinite()):
         return False
     if one.dtype not in TOLERANCE:

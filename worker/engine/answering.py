@@ -50,7 +50,7 @@ class Answering:
             return [self._forwards.alone(calls[0])]
         batch = Batch(calls)
         if not self.meetings.is_agreed(batch):
-            return self._meet(batch)
+            return self._introduce(batch)
         try:
             return [Answer(result) for result in self._forwards.together(batch)]
         except torch.OutOfMemoryError:
@@ -70,6 +70,15 @@ class Answering:
         self.halvings += 1
         self.forget()
         self._limits[batch.calls[0].loose] = max(1, batch.rows // 2)
+
+    def _introduce(self, batch: Batch) -> list[Answer]:
+        """Lets a few calls meet for all; the others are stacked if that gives the same."""
+        few = self.meetings.strangers(batch)
+        answers = dict(zip(few.calls, self._meet(few), strict=True))
+        others = [call for call in batch.calls if call not in answers]
+        if others and self.meetings.is_agreed(batch):
+            answers.update(zip(others, self._answer(others), strict=True))
+        return [answers[call] if call in answers else self._forwards.alone(call) for call in batch.calls]
 
     def _meet(self, batch: Batch) -> list[Answer]:
         """Answers calls one by one, and has such calls stacked from then on if that gives the same."""

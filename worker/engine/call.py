@@ -9,13 +9,12 @@ from torch import Tensor
 from worker.engine.isolation.randomness import States
 from worker.engine.rows.digest import digest
 from worker.engine.rows.rounding import is_compiled
-from worker.engine.rows.stacking import Kind, describe, flatten, is_floating, listed_rows, rebuild, tensors_of
+from worker.engine.rows.stacking import PLAIN, Kind, describe, flatten, is_floating, listed_rows, rebuild, tensors_of
 from worker.engine.rows.wearing import Adapters, wearing
 
 if TYPE_CHECKING:
     from worker.engine.adoption import Method
 
-PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
 # Numbers that are exact in each other's stead: schedulers disagree on the type of a timestep.
 NUMBERS = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 

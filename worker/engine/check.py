@@ -33,7 +33,8 @@ def check(batch: Batch, alone: Sequence[Any], forwards: Forwards) -> Collection[
 
 def _is_filled_with_nothing(call: Call, batch: Batch, alone: Sequence[Any], forwards: Forwards) -> bool:
     """Whether a call that lacks an argument of the widest gets the very same answer with zeros for it."""
-    return agree(forwards.together(Batch([call], batch.widest)), [alone[batch.calls.index(call)]], times=0)
+    filled = forwards.together(Batch([call], batch.widest), is_counted=False)
+    return agree(filled, [alone[batch.calls.index(call)]], times=0)
 
 
 def _are_rows_apart(batch: Batch, stacked: Sequence[Any], places: Sequence[Place], forwards: Forwards) -> bool:

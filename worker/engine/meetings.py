@@ -15,7 +15,7 @@ from worker.engine.stats import NeverStacked
 
 SIZES = 8  # meetings of lists with tensors of different sizes after which any sizes are of one kind: they never end
 
-Meeting: TypeAlias = frozenset[Hashable]  # the kinds of the calls in a batch
+Circle: TypeAlias = frozenset[Hashable]  # kinds of calls
 
 
 class Meetings:
@@ -23,7 +23,7 @@ class Meetings:
 
     def __init__(self) -> None:
         self.never_stacked: set[NeverStacked] = set()
-        self._agreed: set[Meeting] = set()
+        self._circles: list[Circle] = []  # in each, any may be stacked with any
         self._refused: set[Hashable] = set()  # signatures; with "worn" if with different adapters; pairs if filled
         self._inert: set[Hashable] = set()  # signatures of calls that leave their generators as they are
         self._held: dict[Method, set[Place]] = {}  # what must be alike in calls though it looks like rows
@@ -69,14 +69,21 @@ class Meetings:
             self._inert.add(call.exact)
 
     def is_agreed(self, batch: Batch) -> bool:
-        """Whether calls of these kinds, with others or without, were seen to give stacked what they give alone."""
-        meeting = self._meeting(batch)
-        if meeting not in self._agreed and any(meeting < larger for larger in self._agreed):
-            self._agreed.add(meeting)
-        return meeting in self._agreed
+        """Whether calls of these kinds were seen to give stacked what they give alone."""
+        return any(self._met(batch) <= circle for circle in self._circles)
+
+    def strangers(self, batch: Batch) -> Batch:
+        """Returns the calls that have to meet for all to be stacked: new ones, one of each kind, and a known one."""
+        circle = max(self._circles, key=lambda circle: len(circle & self._met(batch)), default=frozenset())
+        chosen = {self._kinds(call, batch) - circle: call for call in batch.calls}
+        ends = batch.widest, batch.calls[0], batch.calls[-1]  # whose adapters differ if any do
+        return Batch([call for call in batch.calls if call in (*chosen.values(), *ends)])
 
     def agree(self, batch: Batch) -> None:
-        self._agreed.add(self._meeting(batch))
+        """Takes calls of these kinds into the circle of those that they are of one kind with, or makes them one."""
+        met = self._met(batch)
+        known = [circle for circle in self._circles if circle & met]
+        self._circles = [circle for circle in self._circles if circle not in known] + [met.union(*known)]
         first = batch.calls[0]
         if first.listed and any(call.exact != first.exact for call in batch.calls):
             self._sizes_met[first.loose] += 1
@@ -99,19 +106,19 @@ class Meetings:
             self._refused.add(first.exact)
             self._note(first, reason)
 
-    def _meeting(self, batch: Batch) -> Meeting:
-        """Returns what must have met. How strong adapters are is left out: that is the same code for all."""
-        widest = frozenset(batch.widest.structures)
-        return frozenset(
-            (self._kind(call, batch.is_mixed), kind, batch.is_mixed, widest)
-            for call in batch.calls
-            for kind in kinds_of(call.adapters)
-        )
+    def _met(self, batch: Batch) -> Circle:
+        return frozenset().union(*(self._kinds(call, batch) for call in batch.calls))
 
-    def _kind(self, call: Call, is_mixed: bool) -> Hashable:
-        """A single row is a kind of its own: for one, kernels are others than for several."""
-        kind = call.loose if self._sizes_met[call.loose] >= SIZES and not is_mixed else call.exact
-        return kind, call.rows == 1
+    def _kinds(self, call: Call, batch: Batch) -> Circle:
+        """Returns what a call brings to a batch: its signature, the zeros it is filled with, and what its rows wear.
+
+        A single row is a kind of its own: for one, kernels are others than for several. How strong adapters are is
+        left out: that is the same code for all.
+        """
+        any_size = self._sizes_met[call.loose] >= SIZES and not batch.is_mixed
+        zeros = batch.widest.structures.keys() - call.structures.keys()
+        own = call.loose if any_size else call.exact, call.rows == 1, frozenset(zeros)
+        return frozenset([own, *((call.loose, kind, batch.is_mixed) for kind in kinds_of(call.adapters))])
 
     def _note(self, call: Call, reason: str) -> None:
         self.never_stacked.add(NeverStacked(call.method.model, call.method.name, reason))

@@ -48,7 +48,7 @@ def test_rows_without_an_optional_argument_share_the_forward_pass_of_those_with_
 
     results = develop(room)
 
-    assert room.module.seen[4] == 4
+    assert room.module.seen[:4] == [1, 1, 1, 3]  # one of each kind and one more meet for all
     assert room.module.seen[-2:] == [4, 4]
     for result, alone in zip(results, expected(room), strict=True):
         torch.testing.assert_close(result, alone)
@@ -59,8 +59,8 @@ def test_where_zeros_change_the_answer_the_two_kinds_go_apart() -> None:
 
     results = develop(room)
 
-    assert room.module.seen[4] == 4
-    assert 4 not in room.module.seen[5:]
+    assert room.module.seen[:4] == [1, 1, 1, 3]
+    assert max(room.module.seen[4:]) == 2
     assert room.module.seen[-2:] == [2, 2]
     for result, alone in zip(results, expected(room), strict=True):
         torch.testing.assert_close(result, alone)

@@ -38,8 +38,8 @@ def test_a_module_whose_rows_depend_on_the_company_is_caught_and_never_stacked()
 
     for seed, result in enumerate(results):
         assert torch.equal(result, room.alone(sample=sample(seed, rows=2)))
-    assert room.module.seen[:4] == [2, 2, 2, 6]
-    assert 6 not in room.module.seen[4:]
+    assert room.module.seen[:3] == [2, 2, 4]  # two meet for all
+    assert set(room.module.seen[3:]) == {2}
     assert room.reasons == ["stacked answers differ from lone ones"]
 
 

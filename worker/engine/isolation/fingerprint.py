@@ -60,21 +60,17 @@ class Fingerprint:
             self._stamp = hash((*weights, *settings))
         return self._stamp
 
-    def note(self, part: nn.Module, name: str, value: Any) -> None:
-        """Keeps the value before of what is about to be set, by a run or by the module itself.
-
-        An object that a run hangs up where there was nothing, such as diffusers' registry of hooks, is no setting.
-        """
-        before = getattr(part, name, MISSING)
+    def note(self, part: nn.Module, name: str) -> None:
+        """Keeps the value before of what is about to be set, by a run or by the module itself."""
         if self._worker is getcurrent():
-            self._set_by_itself.setdefault((part, name), before)
-        elif hasattr(getcurrent(), "run_in_it") and (before is not MISSING or _is_plain(value)):
-            self._set.setdefault((part, name), before)
+            self._set_by_itself.setdefault((part, name), _own(part, name))
+        elif hasattr(getcurrent(), "run_in_it"):
+            self._set.setdefault((part, name), _own(part, name))
 
     def is_changed(self) -> bool:
         return (
             self._is_caching
-            or any(getattr(part, name, MISSING) is not before for (part, name), before in self._set.items())
+            or any(_is_other(part, name, before) for (part, name), before in self._set.items())
             or self._count_hooks() != self._counts
             or self._scales != self._held_scales
         )
@@ -118,9 +114,25 @@ class Fingerprint:
         return [*map(len, self._hooks)]
 
 
+def _own(part: nn.Module, name: str) -> Any:
+    """Returns what a part has under a name itself, and not by its class."""
+    places = vars(part), part._modules, part._parameters, part._buffers
+    return next((place[name] for place in places if name in place), MISSING)
+
+
+def _is_other(part: nn.Module, name: str, before: Any) -> bool:
+    """An object that hangs where there was nothing, such as diffusers' registry of hooks, is no setting."""
+    value = _own(part, name)
+    is_setting = before is not MISSING or hasattr(type(part), name) or _is_plain(value)
+    return value is not before and is_setting
+
+
 def _put_back(values: Values) -> None:
     for (part, name), before in [*values.items()]:
-        delattr(part, name) if before is MISSING else setattr(part, name, before)
+        if before is not MISSING:
+            setattr(part, name, before)
+        elif _own(part, name) is not MISSING:
+            delattr(part, name)
     values.clear()
 
 
@@ -128,7 +140,7 @@ def _noted(set_it: Callable[[nn.Module, str, Any], None]) -> Callable[[nn.Module
     @functools.wraps(set_it)
     def note_and_set(part: nn.Module, name: str, value: Any) -> None:
         if fingerprint := _watched.get(part):
-            fingerprint.note(part, name, value)
+            fingerprint.note(part, name)
         set_it(part, name, value)
 
     return note_and_set

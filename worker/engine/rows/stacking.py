@@ -24,24 +24,36 @@ class Kind(Enum):
         return cls.ROWS if len(leaf) == rows else cls.SHARED
 
 
+PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
+
+
 class CannotStack(Exception):
     """Says why calls are not to be stacked."""
 
 
-def flatten(tree: Any, leaves: list[Any], listed: int = 0) -> Hashable:
+def flatten(tree: Any, leaves: list[Any], listed: int = 0, opens: bool = False) -> Hashable:
     """Appends the leaves of nested tuples, lists and dicts, and returns the structure they hung in.
 
-    A list of `listed` tensors is a leaf itself, if `listed` is given.
+    A list of `listed` tensors is a leaf itself, if `listed` is given. `opens` takes objects apart that are made of
+    tensors and plain values, such as the distribution that an encoder returns.
     """
     if listed and is_list_of_tensors(tree) and len(tree) == listed:
         leaves.append(tree)
         return None
     if isinstance(tree, dict):
-        return (type(tree), *((name, flatten(branch, leaves, listed)) for name, branch in tree.items()))
+        return (type(tree), *((name, flatten(branch, leaves, listed, opens)) for name, branch in tree.items()))
     if isinstance(tree, (tuple, list)):
-        return (type(tree), *(flatten(branch, leaves, listed) for branch in tree))
+        return (type(tree), *(flatten(branch, leaves, listed, opens) for branch in tree))
+    if opens and _is_made_of_tensors(tree):
+        leaves.extend(vars(tree).values())
+        return (type(tree), *vars(tree))
     leaves.append(tree)
     return None
+
+
+def _is_made_of_tensors(tree: Any) -> bool:
+    parts = [] if isinstance(tree, (Tensor, torch.nn.Module)) else getattr(tree, "__dict__", {}).values()
+    return any(isinstance(part, Tensor) for part in parts) and all(isinstance(part, (Tensor, *PLAIN)) for part in parts)
 
 
 def listed_rows(tree: Any) -> int:
@@ -81,6 +93,9 @@ def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
     if issubclass(kind, dict):
         items = {name: rebuild(branch, leaves) for name, branch in branches}
         return items if kind is dict else kind(**items)  # the output dataclasses of diffusers and transformers
+    if not issubclass(kind, (tuple, list)):
+        vars(made := kind.__new__(kind)).update((name, next(leaves)) for name in branches)
+        return made
     items_of_sequence = [rebuild(branch, leaves) for branch in branches]
     return kind(*items_of_sequence) if hasattr(kind, "_fields") else kind(items_of_sequence)
 
@@ -106,20 +121,20 @@ def _join(leaves: Sequence[Any], kind: Kind, rows: Sequence[int], device: torch.
 def split(result: Any, rows: Sequence[int], are_listed: bool = False) -> list[Any]:
     """Gives each call its rows of a stacked call's result, as copies, so that no run keeps another's alive."""
     leaves: list[Any] = []
-    structure = flatten(result, leaves, sum(rows) if are_listed else 0)
+    structure = flatten(result, leaves, sum(rows) if are_listed else 0, opens=True)
     columns = [_part(leaf, rows) for leaf in leaves]
     return [rebuild(structure, iter(parts)) for parts in zip(*columns, strict=True)]
 
 
 def _part(leaf: Any, rows: Sequence[int]) -> Sequence[Any]:
-    if leaf is None:
-        return [None] * len(rows)
+    if isinstance(leaf, PLAIN):
+        return [leaf] * len(rows)
     if isinstance(leaf, list):
         tensors = iter(leaf)
         return [[tensor.clone() for tensor in islice(tensors, count)] for count in rows]
     if not isinstance(leaf, Tensor) or leaf.ndim == 0 or leaf.shape[0] != sum(rows):
         raise CannotStack(f"its result holds {describe(leaf)}, which has no row for each of the {sum(rows)} rows")
-    return torch.split_with_sizes_copy(leaf, list(rows))  # type: ignore[func-returns-value, return-value]
+    return [part.clone() for part in leaf.split(list(rows))]  # in their memory layout, which kernels go by
 
 
 def describe(leaf: Any) -> str:

@@ -18,6 +18,7 @@ class Pair(NamedTuple):
 @dataclass
 class Distribution:
     mean: torch.Tensor
+    is_sharp: bool = False
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,19 @@ def test_the_parts_do_not_keep_the_whole_alive() -> None:
 
 @pytest.mark.parametrize(
     "result",
-    [Distribution(torch.zeros(3, 2)), torch.zeros(4, 2), torch.tensor(1.0), (torch.zeros(3), "text")],
-    ids=["an object", "too many rows", "no rows", "text"],
+    [Distribution(torch.zeros(4, 2)), torch.zeros(4, 2), torch.tensor(1.0), (torch.zeros(3), {1})],
+    ids=["too many rows in an object", "too many rows", "no rows", "a set"],
 )
 def test_a_result_without_a_row_for_each_row_cannot_be_split(result: Any) -> None:
     with pytest.raises(CannotStack, match="its result holds"):
         split(result, [1, 2])
+
+
+def test_an_object_that_is_made_of_tensors_and_plain_values_is_split_into_such_objects() -> None:
+    first, second = split(Distribution(torch.arange(3.0), is_sharp=True), [1, 2])
+
+    assert (first.mean.tolist(), second.mean.tolist()) == ([0.0], [1.0, 2.0])
+    assert first.is_sharp is second.is_sharp is True
 
 
 def test_lists_of_one_tensor_a_row_are_joined_and_split() -> None:
