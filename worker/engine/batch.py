@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -27,7 +27,7 @@ class Batch:
     def filled(self) -> list[Call]:
         return [call for call in self.calls if len(call.structures) < len(self.widest.structures)]
 
-    def results(self, layouts: Sequence[torch.memory_format] = ()) -> list[Any]:
+    def results(self, layouts: Mapping[Hashable, torch.memory_format]) -> list[Any]:
         """Makes the forward pass and returns each call's rows of what it gives; `layouts` are for AsAlone.
 
         Raises CannotStack for a result that has not one row for each row.

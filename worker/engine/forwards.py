@@ -1,5 +1,5 @@
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -17,20 +17,16 @@ class Forwards:
     def __init__(self, alive: Callable[[], None], watching: Callable[[Call], AbstractContextManager[None]]) -> None:
         self._alive = alive
         self._watching = watching
-        self._layouts: dict[Hashable, Sequence[torch.memory_format]] = {}  # of lone rows, layer by layer
+        self._layouts: dict[Hashable, torch.memory_format] = {}  # by layer, as Layouts notes them
 
     def alone(self, call: Call) -> Answer:
         self._count(call)
         return self.uncounted(call)
 
     def noted(self, call: Call) -> Answer:
-        """Answers a call alone, and notes how a lone row lies in memory."""
-        if call.rows > 1 or not call.is_rounded_as_alone:
+        """Answers a call alone, and notes how its rows lie in memory."""
+        with Layouts(self._layouts) if call.is_rounded_as_alone else nullcontext():
             return self.alone(call)
-        with Layouts() as layouts:
-            answer = self.alone(call)
-        self._layouts[call.loose] = layouts.seen
-        return answer
 
     def uncounted(self, call: Call) -> Answer:
         """Answers a call that nobody asked for."""
@@ -46,8 +42,7 @@ class Forwards:
         if is_counted:
             self._count(batch)
         self._alive()
-        layouts = next((self._layouts[call.loose] for call in batch.calls if call.loose in self._layouts), ())
-        return batch.results(layouts)
+        return batch.results(self._layouts)
 
     def _count(self, asked: Call | Batch) -> None:
         self._alive()

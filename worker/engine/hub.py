@@ -66,11 +66,12 @@ class Hub:
             self._waiting[run.call] = run
         if run.has_ended:
             self.runs.remove(run)
+        was_changing = run in self._changing
         self._changing.discard(run)
         if any(not run.adoptions.isdisjoint(other.adoptions) for other in self._changing):
             return  # a run that is aborted while another has changed a module has not done it
         changed = [adoption.fingerprint for adoption in run.adoptions if adoption.fingerprint.is_changed()]
-        if changed:
+        if changed and (was_changing or run.has_ended):  # for one call alone, as with a hook, the others wait
             self.exclusive.add(type(run.pipeline))
         if run.has_ended:
             for fingerprint in changed:

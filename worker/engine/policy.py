@@ -44,7 +44,7 @@ def may_go_on(run: Run, runs: Sequence[Run], exclusive: Collection[Run], changin
     Where modules are shared, an exclusive run waits for all before it, and all behind it wait for it; while a run
     has a shared module changed, only that run goes on.
     """
-    if not exclusive or run in changing:
+    if run in changing or not (exclusive or changing):
         return True
     sharing = [other for other in runs if other is run or not run.adoptions.isdisjoint(other.adoptions)]
     older = sharing[: sharing.index(run)]

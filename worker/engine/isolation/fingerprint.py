@@ -136,17 +136,18 @@ def _put_back(values: Values) -> None:
     values.clear()
 
 
-def _noted(set_it: Callable[[nn.Module, str, Any], None]) -> Callable[[nn.Module, str, Any], None]:
-    @functools.wraps(set_it)
-    def note_and_set(part: nn.Module, name: str, value: Any) -> None:
+def _noted(change: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(change)
+    def note_and_change(part: nn.Module, name: str, *value: Any) -> None:
         if fingerprint := _watched.get(part):
             fingerprint.note(part, name)
-        set_it(part, name, value)
+        change(part, name, *value)
 
-    return note_and_set
+    return note_and_change
 
 
-nn.Module.__setattr__ = _noted(nn.Module.__setattr__)  # type: ignore[assignment, method-assign]
+nn.Module.__setattr__ = _noted(nn.Module.__setattr__)  # type: ignore[method-assign]
+nn.Module.__delattr__ = _noted(nn.Module.__delattr__)  # type: ignore[method-assign]
 
 
 def _keeps_state(part: nn.Module) -> bool:
