@@ -23,11 +23,12 @@ import torch
 
 from tests.worker.engine.sweep.company import bring_together
 from tests.worker.engine.sweep.configurations import Configuration, of_diffusers, ours
-from tests.worker.engine.sweep.families import PLAIN, requests_of
+from tests.worker.engine.sweep.families import requests_of
 from tests.worker.engine.sweep.report import HEAD, Row, refusals, summary
 from tests.worker.engine.sweep.request import Request
 from tests.worker.engine.sweep.variations import variations
 
+PLAIN = 3  # requests with other steps, prompts and guidance, and nothing else
 SLOW = 2.0  # seconds alone from which on a class is swept with plain requests only
 
 
@@ -77,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--diffusers", type=Path)
     parser.add_argument("--only", nargs="*", default=[""], help="parts of names")
-    parser.add_argument("--plain", action="store_true", help="three requests with other steps, prompts and guidance")
+    parser.add_argument("--plain", action="store_true", help="only other steps, prompts and guidance")
     parser.add_argument("--refused", action="store_true", help="tell what the stock pipeline itself refuses, and why")
     parser.add_argument("--seed", type=int, default=0, help="of what is left to chance")
     options = parser.parse_args()

@@ -15,7 +15,7 @@ import tests
 from tests.worker.engine.conformance.case import Case
 from tests.worker.engine.conformance.conftest import make_small_megapixels
 from tests.worker.engine.conformance.test_conformance import FAMILIES
-from tests.worker.engine.sweep.stand_ins import stand_in
+from tests.worker.engine.sweep.stand_ins import fill_in, stand_in
 
 TESTER = {"get_dummy_components", "get_dummy_inputs"}  # what a test class of a pipeline has
 PROMPTS = ("A painting of a squirrel eating a burger", "a red cat", "the blue moon over a house")
@@ -54,6 +54,7 @@ def of_diffusers(folder: Path, only: Sequence[str]) -> Iterator[Configuration]:
         if not any(part in name for part in only) or "onnx" in name:
             continue
         module = importlib.import_module(f"tests.pipelines.{file.parent.name}.{file.stem}")
+        fill_in()
         yield from _configurations(name, module)
 
 
@@ -84,6 +85,8 @@ def _build(tester: Any) -> Any:
             part.eval()
     if hasattr(tester, "_load_ip_adapters"):
         tester._load_ip_adapters(pipeline)
+    if hasattr(tester, "get_dummy_inversion_inputs"):
+        pipeline.invert(**tester.get_dummy_inversion_inputs("cpu"))
     return pipeline
 
 
@@ -93,10 +96,12 @@ def _arguments(tester: Any, number: int) -> dict[str, Any]:
     asked = {"seed": number, "device": "cpu"}
     arguments = tester.get_dummy_inputs(**{name: value for name, value in asked.items() if name in known})
     arguments |= _seeded(tester.pipeline_class, number)
-    if isinstance(arguments.get("prompt"), str):
+    if isinstance(arguments.get("prompt"), str) and not arguments["prompt"].startswith("{"):  # as JSON it is kept
         arguments["prompt"] = PROMPTS[number % 3]
+    if "intermediate_timesteps" in inspect.signature(tester.pipeline_class.__call__).parameters:
+        arguments["intermediate_timesteps"] = None  # it allows of two steps only
     for name in ("num_inference_steps", "prior_num_inference_steps"):
-        if isinstance(arguments.get(name), int) and not arguments.get("intermediate_timesteps"):
+        if isinstance(arguments.get(name), int):
             arguments[name] = max(arguments[name], 4) + number % 3
     for name, values in (("guidance_scale", GUIDANCE), ("true_cfg_scale", TRUE_GUIDANCE)):
         if type(arguments.get(name)) in (int, float):

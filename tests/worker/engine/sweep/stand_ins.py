@@ -15,6 +15,7 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
+from torch.nn import functional
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 UNUSED = ("parameterized", "requests", "requests_mock")
@@ -25,6 +26,17 @@ CHAT = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 1024}
+
+
+ABSENT = {
+    "ftfy": types.SimpleNamespace(fix_text=lambda text: text),
+    "transforms": types.SimpleNamespace(  # torchvision's
+        InterpolationMode=types.SimpleNamespace(NEAREST="nearest"),
+        functional=types.SimpleNamespace(
+            resize=lambda image, size, interpolation: functional.interpolate(image, size, mode=interpolation)
+        ),
+    ),
+}
 
 
 class _Unused:
@@ -55,9 +67,14 @@ def stand_in() -> None:
     everywhere.AutoConfig.from_pretrained = classmethod(lambda _, name, **__: _t5() if "t5" in name else _bert())
     everywhere.PreTrainedModel.from_pretrained = classmethod(_model)
     everywhere.ProcessorMixin.check_argument_for_proper_class = lambda *_: None  # it asks for torchvision
+
+
+def fill_in() -> None:
+    """Gives the modules of diffusers that are loaded by now what they import where a package is there."""
     for module in [*sys.modules.values()]:
-        if getattr(module, "__name__", "").startswith("diffusers.pipelines"):
-            module.ftfy = types.SimpleNamespace(fix_text=lambda text: text)  # type: ignore[attr-defined]
+        if getattr(module, "__name__", "").startswith("diffusers."):
+            for name, value in ABSENT.items():
+                vars(module).setdefault(name, value)
 
 
 def _tokenizer(kind: type, /, name: Any = "", *_: Any, model_max_length: int | None = None, **__: Any) -> Any:

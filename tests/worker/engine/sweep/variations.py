@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from diffusers.utils.pil_utils import numpy_to_pil
 from diffusers.utils.source_code_parsing_utils import ReturnNameVisitor
 
 from tests.worker.engine.sweep.configurations import Configuration
@@ -26,10 +27,10 @@ GIVEN: dict[str, Any] = {
     "num_videos_per_prompt": 2,
     "num_waveforms_per_prompt": 2,
     "output_type": "latent",
-    "padding_mask_crop": 4,
     "prompt_2": "another moon",
     "true_cfg_scale": 3.0,
 }
+MEGAPIXELS = "use_resolution_binning"  # makes 1024 x 1024 of any size
 SCHEDULERS = {
     "DPMSolverMultistepScheduler",
     "EulerAncestralDiscreteScheduler",
@@ -54,7 +55,10 @@ def variations(configuration: Configuration, pipeline: Any) -> Iterator[Request]
     for kind in sorted(_schedulers(pipeline), key=lambda kind: kind.__name__):
         number += 1
         other = copy.copy(pipeline)
-        other.scheduler = kind.from_config(pipeline.scheduler.config)
+        try:
+            other.scheduler = kind.from_config(pipeline.scheduler.config)
+        except NotImplementedError:  # not every kind knows every schedule of noise
+            continue
         yield Request(kind.__name__, other, _varied(configuration, number), number)
 
 
@@ -77,7 +81,7 @@ def _options(configuration: Configuration, pipeline: Any) -> dict[str, Change]:
         value = plain.get(name, parameter.default)
         if name in GIVEN:
             changes[name] = _setting(name, GIVEN[name])
-        elif isinstance(value, bool) and name != "return_dict" and not name.startswith("_"):
+        elif isinstance(value, bool) and name not in ("return_dict", MEGAPIXELS) and not name.startswith("_"):
             changes[name] = _setting(name, not value)
         elif isinstance(value, float):
             changes[name] = _setting(name, value / 2 + 0.25)
@@ -103,12 +107,19 @@ def _ways(configuration: Configuration, pipeline: Any) -> dict[str, Change]:
             ways["embeddings"] = lambda plain: _embeddings(pipeline, plain)
     if {"height", "width"} <= names.keys() and plain.get("height"):
         ways["a wide picture"] = lambda plain: {"width": 2 * plain["width"]}
+    if "padding_mask_crop" in names:
+        ways["padding_mask_crop"] = lambda plain: {
+            "padding_mask_crop": 4,
+            "output_type": "pil",
+            **{name: _as_picture(plain[name]) for name in ("image", "mask_image")},
+        }
     if "callback_on_step_end" in names:
         ways["guidance changed"] = lambda _: {"callback_on_step_end": _change_guidance}
         ways["latents changed"] = lambda _: {"callback_on_step_end": _change_latents}
+    if "callback_on_step_end" in names and hasattr(type(pipeline), "do_classifier_free_guidance"):
         ways["guidance cut off"] = lambda _: {
             "callback_on_step_end": _cut_guidance,
-            "callback_on_step_end_tensor_inputs": ["prompt_embeds"],
+            "callback_on_step_end_tensor_inputs": pipeline._callback_tensor_inputs,
         }
     return ways
 
@@ -131,13 +142,17 @@ def _embeddings(pipeline: Any, plain: dict[str, Any]) -> dict[str, Any]:
     known = inspect.signature(type(pipeline).__call__).parameters
     named = dict(zip(visitor.return_names, encoded, strict=False))
     given = {name: value for name, value in named.items() if name in known and value is not None}
-    return {**given, "prompt": None, **({"negative_prompt": None} if "negative_prompt" in plain else {})}
+    return {**given, "prompt": None, **({"negative_prompt": None} if "negative_prompt" in known else {})}
+
+
+def _as_picture(image: Any) -> Any:
+    return numpy_to_pil(image.permute(0, 2, 3, 1).numpy())[0] if isinstance(image, torch.Tensor) else image
 
 
 def _change_guidance(pipeline: Any, index: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
-    """Guides otherwise from the second step on."""
-    if index == 1:
-        pipeline._guidance_scale = 2.5 * getattr(pipeline, "_guidance_scale", 1.0)
+    """Guides otherwise from the second step on, where there is guidance."""
+    if index == 1 and getattr(pipeline, "_guidance_scale", 1.0) > 1:
+        pipeline._guidance_scale *= 2.5
     return {}
 
 
@@ -150,7 +165,11 @@ def _cut_guidance(pipeline: Any, index: int, _timestep: Any, tensors: dict[str, 
     if index != 1 or not pipeline.do_classifier_free_guidance:
         return {}
     pipeline._guidance_scale = 0.0
-    return {"prompt_embeds": tensors["prompt_embeds"].chunk(2)[-1]}
+    rows = 2 * len(tensors["latents"])
+    both = {
+        name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor) and len(tensor) == rows
+    }
+    return {name: tensor.chunk(2)[-1] for name, tensor in both.items()}
 
 
 def _schedulers(pipeline: Any) -> list[Any]:
