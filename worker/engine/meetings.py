@@ -70,11 +70,13 @@ class Meetings:
 
     def is_agreed(self, batch: Batch) -> bool:
         """Whether calls of these kinds were seen to give stacked what they give alone."""
-        return any(self._met(batch) <= circle for circle in self._circles)
+        met = self._met(batch)
+        return any(met <= circle for circle in self._circles)
 
     def strangers(self, batch: Batch) -> Batch:
         """Returns the calls that have to meet for all to be stacked: new ones, one of each kind, and a known one."""
-        circle = max(self._circles, key=lambda circle: len(circle & self._met(batch)), default=frozenset())
+        met = self._met(batch)
+        circle = max(self._circles, key=lambda circle: len(circle & met), default=frozenset())
         chosen = {self._kinds(call, batch) - circle: call for call in batch.calls}
         ends = batch.widest, batch.calls[0], batch.calls[-1]  # whose adapters differ if any do
         return Batch([call for call in batch.calls if call in (*chosen.values(), *ends)])
