@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.worker.engine.small_pipelines import Room, Rows
+from worker.engine.rows.wearing import worn
 
 
 class Deep(Rows):
@@ -58,10 +59,11 @@ def test_a_call_of_few_vectors_is_rounded_as_alone(length: tuple[int, ...]) -> N
         (convolving(2, padding=2, dilation=2), (8, 8, 8)),
         (convolving(2, groups=2), (8, 8, 8)),
         (convolving(2), (8, 64, 64)),
+        (convolving(2), (8, 2, 2)),
         (convolving(1), (8, 20)),
         (convolving(3), (8, 3, 8, 8)),
     ],
-    ids=["plain", "one by one", "same", "dilated", "groups", "large", "one dimension", "three dimensions"],
+    ids=["plain", "one by one", "same", "dilated", "groups", "large", "small", "one dimension", "three dimensions"],
 )
 def test_a_convolution_is_rounded_as_alone(module: Deep, shape: tuple[int, ...], threads: int) -> None:
     before = torch.get_num_threads()
@@ -106,17 +108,53 @@ def test_a_transposed_convolution_is_rounded_as_alone(dimensions: int) -> None:
     assert equals_alone(Deep(*(kind(4, 4, 3, padding=1) for _ in range(3))), 4, *[6] * dimensions)
 
 
-def test_activations_that_threads_share_are_rounded_as_alone() -> None:
+class ChannelsLast(nn.Module):
+    """Turns a picture's memory around, as attention over its places does."""
+
+    def forward(self, sample: Tensor) -> Tensor:
+        return sample.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        Deep(nn.SiLU(), nn.GELU("tanh"), nn.Mish(), nn.Softplus(), nn.ELU()),
+        Deep(ChannelsLast(), nn.GroupNorm(4, 32), nn.GroupNorm(8, 32)),
+    ],
+    ids=["activations", "group norm"],
+)
+def test_what_threads_share_is_rounded_as_alone(module: Deep) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        assert equals_alone(Deep(nn.SiLU(), nn.GELU("tanh"), nn.Mish(), nn.Softplus(), nn.ELU()), 32, 40, 40)
+        assert equals_alone(module, 32, 40, 40)
     finally:
         torch.set_num_threads(before)
 
 
 def test_activations_of_rows_that_are_no_whole_vectors_are_rounded_as_alone() -> None:
     assert equals_alone(Deep(nn.SiLU(), nn.GELU("tanh"), nn.GELU(), nn.SiLU()), 7, 33)
+
+
+def test_half_of_a_row_is_activated_as_alone() -> None:
+    class Half(nn.GELU):
+        """Lies in one piece where a row is alone, as the gate of a feed-forward does that has one token."""
+
+        def forward(self, sample: Tensor) -> Tensor:
+            return super().forward(sample.chunk(2, dim=-1)[1]).repeat(1, 1, 2)
+
+    assert equals_alone(Deep(Half(), Half()), 1, 128)
+
+
+def test_attention_that_has_its_rows_second_is_rounded_as_alone() -> None:
+    class Pooling(nn.MultiheadAttention):
+        """Has one query for many keys, as HunyuanDiT for its text."""
+
+        def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
+            keys = sample.transpose(0, 1)
+            return sample + super().forward(keys.mean(0, keepdim=True), keys, keys, need_weights=False)[0][0][:, None]
+
+    assert equals_alone(Deep(*(Pooling(32, 2) for _ in range(2))), 5, 32)
 
 
 @pytest.mark.parametrize("adds", [True, False])
@@ -127,6 +165,8 @@ def test_a_row_whose_memory_layout_is_another_among_others_is_normalised_and_con
         def forward(self, sample: Tensor) -> Tensor:  # type: ignore[override]
             self.seen.append(len(sample))
             turned = sample.flatten(2).transpose(1, 2).contiguous().transpose(1, 2).view(sample.shape)
+            if len(worn()) > 1:  # as where some rows wear LoRAs
+                nn.functional.conv2d(sample, self.layers[1].weight)
             return self.layers(sample.add(turned) if adds else turned)
 
     assert equals_alone(Turning(nn.GroupNorm(2, 8), nn.Conv2d(8, 8, 3, padding=1), nn.GroupNorm(4, 8)), 8, 12, 12)
