@@ -108,9 +108,11 @@ def _has_rows(args: Sequence[Any]) -> bool:
 
 
 def _layer(count: int, function: Callable[..., Any], rows: Tensor, *others: Any, **named: Any) -> tuple[Any, ...]:
-    """Returns what is the same when calls of so many rows come to a layer again; nothing if it has no weights."""
-    weights = [id(other) for other in (*others, *named.values()) if isinstance(other, nn.Parameter)]
-    return (function, count == 1, rows.shape[1:], *weights) if weights and rows.ndim == 4 else ()
+    """Returns what is the same when calls of so many rows come to a layer of pictures again, if it has weights."""
+    if rows.ndim != 4:
+        return ()
+    weights = [id(other) for other in (*others, *named.values()) if type(other) is nn.Parameter]
+    return (function, count == 1, rows.shape[1:], *weights) if weights else ()
 
 
 class Form(NamedTuple):
