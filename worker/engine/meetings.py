@@ -26,7 +26,7 @@ class Meetings:
         self._circles: list[Circle] = []  # in each, any may be stacked with any
         self._refused: set[Hashable] = set()  # signatures; with "worn" if with different adapters; pairs if filled
         self._inert: set[Hashable] = set()  # signatures of calls that leave their generators as they are
-        self._held: dict[Method, set[Place]] = {}  # what must be alike in calls though it looks like rows
+        self._held: dict[int, set[Place]] = {}  # by methods: what must be alike in calls though it looks like rows
         self._sizes_met: Counter[Hashable] = Counter()
 
     def join(self, one: Call, other: Call) -> Call | None:
@@ -53,7 +53,7 @@ class Meetings:
         return call.exact not in self._refused and (not call.generators or call.exact in self._inert)
 
     def _held_in(self, call: Call) -> dict[Place, bytes]:
-        held = {place: call.leaves.get(place) for place in self._held.get(call.method, ())}
+        held = {place: call.leaves.get(place) for place in self._held.get(call.method.number, ())}
         return {place: digest(leaf) for place, leaf in held.items() if isinstance(leaf, Tensor)}
 
     @contextmanager
@@ -92,7 +92,7 @@ class Meetings:
 
     def hold(self, method: Method, places: Collection[Place]) -> None:
         """Has calls meet from now on only if they have the same there."""
-        self._held.setdefault(method, set()).update(places)
+        self._held.setdefault(method.number, set()).update(places)
 
     def refuse(self, batch: Batch, reason: str) -> None:
         first = batch.calls[0]

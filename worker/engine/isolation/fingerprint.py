@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from greenlet import getcurrent, greenlet
 from torch import nn
@@ -13,7 +13,7 @@ MISSING = object()
 
 Values: TypeAlias = "dict[tuple[nn.Module, str], Any]"
 
-_watched: "WeakKeyDictionary[nn.Module, Fingerprint]" = WeakKeyDictionary()  # by the parts of each module
+_watched: "WeakKeyDictionary[nn.Module, ref[Fingerprint]]" = WeakKeyDictionary()  # by the parts of each module
 
 
 class Fingerprint:
@@ -30,7 +30,7 @@ class Fingerprint:
     def take(self) -> None:
         """Makes the module's present state the one to hold."""
         parts = list(self.module.modules())
-        _watched.update(dict.fromkeys(parts, self))
+        _watched.update(dict.fromkeys(parts, ref(self)))
         self._stamp: int | None = None
         self._worker: greenlet | None = None  # where the module itself is at work
         self._is_caching = any(map(_keeps_state, parts))
@@ -139,7 +139,8 @@ def _put_back(values: Values) -> None:
 def _noted(change: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(change)
     def note_and_change(part: nn.Module, name: str, *value: Any) -> None:
-        if fingerprint := _watched.get(part):
+        watch = _watched.get(part)
+        if fingerprint := watch and watch():
             fingerprint.note(part, name)
         change(part, name, *value)
 
