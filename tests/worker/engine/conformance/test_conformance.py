@@ -9,10 +9,13 @@ import torch
 
 from tests.worker.engine.conformance import (
     chroma,
+    editing,
     flux,
     flux_2,
+    hunyuan_image,
     kandinsky,
     lumina,
+    older_stable_diffusion,
     pixart,
     qwen_image,
     sana,
@@ -41,8 +44,11 @@ FAMILIES = [
     lumina,
     smaller_transformers,
     kandinsky,
+    hunyuan_image,
     unconditional,
     video,
+    older_stable_diffusion,
+    editing,
 ]
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
 TOLERANCE = 1e-4
@@ -97,4 +103,5 @@ def assert_batched(before: EngineStats, after: EngineStats) -> None:
 
 
 def is_stepped(module: ModuleStats) -> bool:
-    return module.calls >= STEPS[0] - 1 and not module.module.endswith(".encode")
+    is_encoder = module.module.endswith(".encode") or module.module.startswith("text_encoder")
+    return module.calls >= STEPS[0] - 1 and not is_encoder

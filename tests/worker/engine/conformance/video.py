@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from diffusers import (
     AutoencoderKLLTXVideo,
     AutoencoderKLWan,
@@ -9,6 +10,9 @@ from diffusers import (
     LTXImageToVideoPipeline,
     LTXPipeline,
     LTXVideoTransformer3DModel,
+    SkyReelsV2DiffusionForcingPipeline,
+    SkyReelsV2Transformer3DModel,
+    UniPCMultistepScheduler,
     WanPipeline,
     WanTransformer3DModel,
 )
@@ -80,6 +84,29 @@ def ltx() -> dict[str, Any]:
     }
 
 
+def skyreels() -> dict[str, Any]:
+    transformer = SkyReelsV2Transformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=12,
+        in_channels=4,
+        out_channels=4,
+        text_dim=16,
+        freq_dim=16,
+        ffn_dim=16,
+        num_layers=1,
+        rope_max_seq_len=32,
+    )
+    scheduler = UniPCMultistepScheduler(flow_shift=8.0, use_flow_sigmas=True)
+    return wan() | {"transformer": transformer, "scheduler": scheduler}
+
+
+def in_blocks(number: int) -> dict[str, Any]:
+    """Each request sets how many frames the transformer attends to at a time."""
+    chance = torch.Generator().manual_seed(200 + number)
+    given = {name: torch.randn(1, 16, 16, generator=chance) for name in ("prompt_embeds", "negative_prompt_embeds")}
+    return short(number) | given | {"prompt": None, "num_frames": 13, "causal_block_size": 1 + number % 2}
+
+
 def short(_number: int) -> dict[str, Any]:
     return {"num_frames": 5, "max_sequence_length": 16}
 
@@ -92,4 +119,5 @@ CASES = [
     Case(WanPipeline, wan, short),
     Case(LTXPipeline, ltx, larger),
     Case(LTXImageToVideoPipeline, ltx, lambda number: larger(number) | {"image": photo(number, 32)}),
+    Case(SkyReelsV2DiffusionForcingPipeline, skyreels, in_blocks, is_exclusive=True),
 ]
