@@ -11,6 +11,7 @@ from worker.engine.admission import Admission
 from worker.engine.adoption import Adoption, modules_of
 from worker.engine.errors import DeadlinePassed, EngineClosed, ModuleInUse, NotAdopted
 from worker.engine.hub import Hub
+from worker.engine.isolation.pipeline_copy import own_copy
 from worker.engine.isolation.randomness import branch_off, seeded
 from worker.engine.rows.wearing import Adapters
 from worker.engine.run import Run
@@ -96,10 +97,11 @@ class Engine:
         until = float("inf") if deadline is None else time.monotonic() + deadline
         random = branch_off() if seed is None else seeded(seed)
         arguments = reporting(pipeline, arguments, on_step) if on_step else arguments
+        own = own_copy(pipeline)  # as it is now, and before the lock: it takes a millisecond
         with self._changed:
             if self._is_closed:
                 raise EngineClosed("The engine is closed.")
-            run = Run(pipeline, arguments, self._adoptions_of(pipeline), random, until, adapters, priority, memory)
+            run = Run(own, arguments, self._adoptions_of(pipeline), random, until, adapters, priority, memory)
             self._in_flight[run] = None
             self._arrived.append(run)
             self._changed.notify_all()

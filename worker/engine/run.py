@@ -9,7 +9,6 @@ from greenlet import getcurrent, greenlet
 
 from worker.engine.call import Call
 from worker.engine.errors import Aborted
-from worker.engine.isolation.pipeline_copy import own_copy
 from worker.engine.isolation.randomness import States, own
 from worker.engine.rows.wearing import Adapters
 
@@ -42,7 +41,6 @@ class Run:
     memory: int = 0
 
     def __post_init__(self) -> None:
-        self.pipeline = own_copy(self.pipeline)  # as it is now: its owner may change it before the run begins
         self.future: Future[Any] = Future()
         self.call: Call | None = None
         self.outcome = Answer()
