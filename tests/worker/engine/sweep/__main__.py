@@ -45,9 +45,13 @@ def by_itself(configuration: Configuration, is_plain: bool, chance: Random) -> R
 
 def met(name: str, classes: int, requests: Sequence[Request], chance: Random) -> Row:
     try:
-        return Row(name, classes, len(requests), bring_together(requests, chance))
+        meeting = bring_together(requests, chance)
+        if meeting.differences:
+            return Row(name, classes, len(requests), meeting)
+        refusal = next(iter(meeting.refused.values()))
+        return Row(name, classes, lack=f"the stock pipeline takes none of the requests: {refusal!r}")
     except Exception as error:  # one that the engine cannot take, or never ends, must not end the sweep
-        return Row(name, classes, len(requests), lack=f"does not come together: {error!r}")
+        return Row(name, classes, lack=f"does not come together: {error!r}")
 
 
 def seconds_of(request: Request) -> float:
@@ -67,7 +71,7 @@ def rows(found: Iterator[Configuration], options: argparse.Namespace) -> Iterato
         for configuration in members:
             row = by_itself(configuration, options.plain, chance(configuration.name))
             yield row
-            if row.meeting and row.meeting.differences and row.requests > PLAIN:
+            if row.meeting and row.requests > PLAIN:
                 swept.append(configuration)
         if len(swept) > 1:
             requests = requests_of(swept, chance(family))

@@ -15,7 +15,7 @@ import tests
 from tests.worker.engine.conformance.case import Case
 from tests.worker.engine.conformance.conftest import make_small_megapixels
 from tests.worker.engine.conformance.test_conformance import FAMILIES
-from tests.worker.engine.sweep.stand_ins import fill_in, stand_in
+from tests.worker.engine.sweep.stand_ins import align, fill_in, stand_in
 
 TESTER = {"get_dummy_components", "get_dummy_inputs"}  # what a test class of a pipeline has
 PROMPTS = ("A painting of a squirrel eating a burger", "a red cat", "the blue moon over a house")
@@ -48,6 +48,7 @@ def _of_case(case: Case, number: int) -> dict[str, Any]:
 def of_diffusers(folder: Path, only: Sequence[str]) -> Iterator[Configuration]:
     """Yields what diffusers' source at `folder` tests its pipelines with."""
     stand_in()
+    make_small_megapixels(pytest.MonkeyPatch())
     tests.__path__.append(str(folder / "tests"))
     for file in sorted((folder / "tests" / "pipelines").glob("*/test_*.py")):
         name = f"{file.parent.name}/{file.stem}"
@@ -79,6 +80,7 @@ def _build(tester: Any) -> Any:
     if hasattr(tester, "setUp"):
         tester.setUp()
     pipeline = tester.pipeline_class(**tester.get_dummy_components())
+    align(pipeline)
     pipeline.set_progress_bar_config(disable=True)
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
