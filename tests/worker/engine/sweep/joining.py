@@ -8,13 +8,14 @@ from tests.worker.engine.sweep.outcome import Outcome, outcome_of
 from tests.worker.engine.sweep.request import TIMEOUT_S, Request
 from worker.engine import Engine
 
-FIRST = 3  # how many there are to join
+FIRST = 3  # how many there are to join; after as many steps, the one that is cancelled is
 
 
 class Joining:
     """Requests in an order left to chance, one of which joins with every second step of anyone's and with every end.
 
-    One more is among them, which is cancelled. All happens in the engine's thread, so it repeats.
+    One more is among them, which is cancelled. All happens in the engine's thread, so it repeats. Pipelines that do
+    not tell of their steps join with the ends of others.
     """
 
     def __init__(self, engine: Engine, requests: Sequence[Request], chance: Random) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.worker.engine.sweep.company import Meeting
 
 LIMIT = 1e-4
+SHOWN = 200  # letters of a reason
 HEAD = "| pipeline | mode | rows a forward pass | refused | largest difference |\n|---|---|---|---|---|"
 # Of diffusers' own: the classes that cannot be had here, and what says why.
 ABSENT = {
@@ -44,7 +45,7 @@ class Row:
 
     def __str__(self) -> str:
         if not self.meeting:
-            return f"| {self.name} | {self.lack} | | | |"
+            return f"| {self.name} | {self.lack[:SHOWN]} | | | |"
         stepped = f"{self.meeting.stepped.module} {self.meeting.stepped.mean_rows:.2f}"
         refused = f"{len(self.meeting.refused)} of {self.requests}"
         worst = f"{self.meeting.differences[self.meeting.worst]:.1e} {self.failure}"
@@ -68,9 +69,9 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
     yield f"{served} requests, each twice; {refused} more that the stock pipeline refuses, too."
     for row, meeting in met:
         if meeting.mode == "alone":
-            yield f"Alone: {row.name}: {'; '.join(meeting.reasons)[:300]}"
+            yield f"Alone: {row.name}: {'; '.join(meeting.reasons)[:SHOWN]}"
     absent = [row for row in rows if row.is_absent]
-    yield from (f"Not to be had here: {row.name}: {row.lack}" for row in absent)
+    yield from (f"Not to be had here: {row.name}: {row.lack[:SHOWN]}" for row in absent)
     if met:
         row, meeting = max(met, key=lambda each: each[1].differences[each[1].worst])
         yield f"Largest difference: {meeting.differences[meeting.worst]:.1e} ({row.name}: {meeting.worst})."
