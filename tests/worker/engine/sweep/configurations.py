@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import tests
+from tests.worker.engine.conformance import rare
 from tests.worker.engine.conformance.case import Case
 from tests.worker.engine.conformance.conftest import make_small_megapixels
 from tests.worker.engine.conformance.test_conformance import FAMILIES
@@ -35,7 +36,7 @@ class Configuration:
 
 def ours(only: Sequence[str]) -> Iterator[Configuration]:
     make_small_megapixels(pytest.MonkeyPatch())
-    for family in FAMILIES:
+    for family in [*FAMILIES, *rare.FAMILIES]:
         for case in (case for case in family.CASES if any(part in str(case) for part in only)):
             name = family.__name__.rpartition(".")[2]
             yield Configuration(name, str(case), case.build, functools.partial(_of_case, case))
