@@ -1,7 +1,6 @@
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,15 +14,14 @@ from worker.engine.stats import NeverStacked
 
 SIZES = 8  # meetings of lists with tensors of different sizes after which any sizes are of one kind: they never end
 
-Circle: TypeAlias = frozenset[Hashable]  # kinds of calls
-
 
 class Meetings:
     """Knows which calls may be stacked: those whose kinds have met and were seen to give what each gives alone."""
 
     def __init__(self) -> None:
         self.never_stacked: set[NeverStacked] = set()
-        self._circles: list[Circle] = []  # in each, any may be stacked with any
+        self._circles: list[set[Hashable]] = []  # of kinds of calls: in each, any may be stacked with any
+        self._traits_met: set[Hashable] = set()
         self._refused: set[Hashable] = set()  # signatures; with "worn" if with different adapters; pairs if filled
         self._inert: set[Hashable] = set()  # signatures of calls that leave their generators as they are
         self._held: dict[int, set[Place]] = {}  # by methods: what must be alike in calls though it looks like rows
@@ -70,22 +68,25 @@ class Meetings:
 
     def is_agreed(self, batch: Batch) -> bool:
         """Whether calls of these kinds were seen to give stacked what they give alone."""
-        met = self._met(batch)
-        return any(met <= circle for circle in self._circles)
+        kinds = {self._kind(call, batch) for call in batch.calls}
+        traits = frozenset().union(*(self._traits(call, batch) for call in batch.calls))
+        return traits <= self._traits_met and any(kinds <= circle for circle in self._circles)
 
     def strangers(self, batch: Batch) -> Batch:
         """Returns the calls that have to meet for all to be stacked: new ones, one of each kind, and a known one."""
-        met = self._met(batch)
-        circle = max(self._circles, key=lambda circle: len(circle & met), default=frozenset())
-        chosen = {self._kinds(call, batch) - circle: call for call in batch.calls}
+        kinds = {call: self._kind(call, batch) for call in batch.calls}
+        circle = max(self._circles, key=lambda circle: len(circle & {*kinds.values()}), default=set())
+        known = circle | self._traits_met
+        chosen = {frozenset([kinds[call], *self._traits(call, batch)]) - known: call for call in batch.calls}
         ends = batch.widest, batch.calls[0], batch.calls[-1]  # whose adapters differ if any do
         return Batch([call for call in batch.calls if call in (*chosen.values(), *ends)])
 
     def agree(self, batch: Batch) -> None:
         """Takes calls of these kinds into the circle of those that they are of one kind with, or makes them one."""
-        met = self._met(batch)
-        known = [circle for circle in self._circles if circle & met]
-        self._circles = [circle for circle in self._circles if circle not in known] + [met.union(*known)]
+        kinds = {self._kind(call, batch) for call in batch.calls}
+        known = [circle for circle in self._circles if circle & kinds]
+        self._circles = [circle for circle in self._circles if circle not in known] + [kinds.union(*known)]
+        self._traits_met.update(*(self._traits(call, batch) for call in batch.calls))
         first = batch.calls[0]
         if first.listed and any(call.exact != first.exact for call in batch.calls):
             self._sizes_met[first.loose] += 1
@@ -108,19 +109,18 @@ class Meetings:
             self._refused.add(first.exact)
             self._note(first, reason)
 
-    def _met(self, batch: Batch) -> Circle:
-        return frozenset().union(*(self._kinds(call, batch) for call in batch.calls))
+    def _kind(self, call: Call, batch: Batch) -> Hashable:
+        """A single row is a kind of its own: for one, kernels are others than for several."""
+        has_any_size = self._sizes_met[call.loose] >= SIZES and not batch.is_mixed
+        return call.loose if has_any_size else call.exact, call.rows == 1
 
-    def _kinds(self, call: Call, batch: Batch) -> Circle:
-        """Returns what a call brings to a batch: its signature, the zeros it is filled with, and what its rows wear.
+    def _traits(self, call: Call, batch: Batch) -> frozenset[Hashable]:
+        """Returns what else a call brings to a batch: the arguments that are zeros for it, and what its rows wear.
 
-        A single row is a kind of its own: for one, kernels are others than for several. How strong adapters are is
-        left out: that is the same code for all.
+        How strong adapters are is left out: that is the same code for all.
         """
-        any_size = self._sizes_met[call.loose] >= SIZES and not batch.is_mixed
-        zeros = batch.widest.structures.keys() - call.structures.keys()
-        own = call.loose if any_size else call.exact, call.rows == 1, frozenset(zeros)
-        return frozenset([own, *((call.loose, kind, batch.is_mixed) for kind in kinds_of(call.adapters))])
+        number, zeros = call.method.number, frozenset(batch.widest.structures.keys() - call.structures.keys())
+        return frozenset([(number, zeros), *((number, kind, batch.is_mixed) for kind in kinds_of(call.adapters))])
 
     def _note(self, call: Call, reason: str) -> None:
         self.never_stacked.add(NeverStacked(call.method.model, call.method.name, reason))

@@ -161,3 +161,28 @@ def test_kinds_that_have_met_in_larger_company_are_not_checked_again_in_smaller(
     assert develop(numbers) == [1, 1, 1, 3, 1, 3]
     assert develop(numbers[1:]) == [2]
     assert develop(numbers[:2]) == [2]
+
+
+def test_kinds_that_have_each_met_their_like_have_not_met_each_other() -> None:
+    class Particular(Rows):
+        def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
+            return super().forward(sample, timestep, scale) + timestep.is_floating_point()
+
+    room = Room(Particular())
+
+    def is_as_alone(*timesteps: Tensor) -> bool:
+        requests = [
+            {"sample": sample(seed), "steps": 1, "more": lambda _step, timestep=timestep: {"timestep": timestep}}
+            for seed, timestep in enumerate(timesteps)
+        ]
+        results = room.develop(*[room.admit(**request) for request in requests])
+        return all(
+            torch.allclose(result, room.alone(**request)) for result, request in zip(results, requests, strict=True)
+        )
+
+    whole, real = torch.tensor(1), torch.tensor(1.0)
+
+    assert is_as_alone(whole, whole)
+    assert is_as_alone(real, real)
+    assert is_as_alone(whole, real)
+    assert room.reasons == ["stacked answers differ from lone ones (mixed)"]
