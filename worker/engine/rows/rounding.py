@@ -78,7 +78,9 @@ class AsAlone(TorchFunctionMode):
         times, rest = divmod(len(rows), sum(calls))  # several for each, as where frames are folded in
         if rest or not times:
             return function(rows, *others, **named)
-        layouts = {count: self._layout(count, function, rows, *others, **named) for count in {*calls}}
+        noted = self._noted if 1 in calls else {}  # several rows' layouts are the stack's, else
+        layers = {count: _layer(count, function, rows, *others, **named) for count in {*calls}}
+        layouts = {count: noted.get(layer, _layout(rows)) for count, layer in layers.items()}
         if len({*layouts.values()}) == 1:
             rows = _laid_out(rows, layouts[calls[0]])
         settings = tuple(map(Form.of, others)), tuple((name, Form.of(value)) for name, value in named.items())
@@ -98,9 +100,6 @@ class AsAlone(TorchFunctionMode):
                 apart = (_laid_out(each, layouts[len(each) // times]) for each in part.split(sizes))
                 parts += [function(each, *others, **named) for each in apart]
         return torch.cat(parts)
-
-    def _layout(self, count: int, function: Callable[..., Any], rows: Tensor, *others: Any, **named: Any) -> Any:
-        return self._noted.get(_layer(count, function, rows, *others, **named), _layout(rows))
 
 
 def _has_rows(args: Sequence[Any]) -> bool:

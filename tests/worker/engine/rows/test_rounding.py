@@ -1,3 +1,4 @@
+from collections.abc import Hashable
 from typing import Any
 
 import pytest
@@ -5,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.worker.engine.small_pipelines import Room, Rows
-from worker.engine.rows.wearing import worn
+from worker.engine.rows.rounding import AsAlone, Layouts
+from worker.engine.rows.wearing import wearing, worn
 
 
 class Deep(Rows):
@@ -170,6 +172,25 @@ def test_a_row_whose_memory_layout_is_another_among_others_is_normalised_and_con
             return self.layers(sample.add(turned) if adds else turned)
 
     assert equals_alone(Turning(nn.GroupNorm(2, 8), nn.Conv2d(8, 8, 3, padding=1), nn.GroupNorm(4, 8)), 8, 12, 12)
+
+
+def test_layouts_are_kept_apart_by_layer_where_some_rows_have_layers_of_their_own() -> None:
+    before, after = nn.GroupNorm(2, 8), nn.GroupNorm(2, 8)
+    rows = values(0, 4, 8, 12, 12)
+    noted: dict[Hashable, torch.memory_format] = {}
+
+    def turned(rows: Tensor) -> Tensor:
+        return after(before(rows).flatten(2).transpose(1, 2).contiguous().transpose(1, 2).view(rows.shape))
+
+    alone = []
+    for part in rows.split([1, 3]):
+        with wearing([(None, len(part))]), Layouts(noted):
+            alone.append(turned(part))
+    with wearing([(None, 1), (None, 3)]), AsAlone(noted):
+        nn.functional.conv2d(rows, values(1, 8, 8, 1, 1))  # as what LoRAs add
+        together = turned(rows)
+
+    assert torch.equal(together, torch.cat(alone))
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
