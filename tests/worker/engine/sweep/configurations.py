@@ -1,5 +1,6 @@
 """The tiny configurations of real pipeline classes: the project's own, and those of diffusers' own tests."""
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -79,7 +80,8 @@ def _configurations(name: str, module: Any) -> Iterator[Configuration]:
 def _build(tester: Any) -> Any:
     torch.manual_seed(0)
     if hasattr(tester, "setUp"):
-        tester.setUp()
+        with contextlib.suppress(pytest.skip.Exception):  # diffusers tests what is deprecated no more
+            tester.setUp()
     pipeline = tester.pipeline_class(**tester.get_dummy_components())
     align(pipeline)
     pipeline.set_progress_bar_config(disable=True)
