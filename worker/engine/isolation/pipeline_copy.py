@@ -2,9 +2,10 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from worker.engine.errors import SharedModuleChanged
+from worker.engine.rows.stacking import flatten
 
 # What a pipeline's methods begin with that change the weights of its modules.
 CHANGING = ("load_", "unload_", "fuse_", "unfuse_")
@@ -35,8 +36,15 @@ def _own(part: Any, copied: dict[int, Any]) -> Any:
     if type(part) in (dict, list, set):
         copied[id(part)] = copy.copy(part)
     elif hasattr(type(part), "from_config") and not isinstance(part, nn.Module):  # schedulers and their like
-        copied[id(part)] = copy.deepcopy(part)
+        copied[id(part)] = copy.deepcopy(part, _without_graphs(part))
     return copied.get(id(part), part)
+
+
+def _without_graphs(part: Any) -> dict[int, Tensor]:
+    """Returns what `deepcopy` is to take for the answers that a scheduler has kept of a call with gradients."""
+    leaves: list[Any] = []
+    flatten(vars(part), leaves)
+    return {id(leaf): leaf.detach().clone() for leaf in leaves if isinstance(leaf, Tensor) and leaf.grad_fn}
 
 
 def _refusal(name: str) -> Callable[..., Any]:

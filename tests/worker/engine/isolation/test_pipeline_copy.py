@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+import torch
 
 from worker.engine import SharedModuleChanged
 from worker.engine.isolation.pipeline_copy import own_copy
@@ -53,3 +54,14 @@ def test_a_copy_refuses_to_load_weights_and_the_original_does_not(stable_diffusi
     with pytest.raises(SharedModuleChanged, match="load_lora_weights was called inside a run"):
         own.load_lora_weights("style")
     assert "load_lora_weights" not in vars(stable_diffusion)
+
+
+def test_a_scheduler_that_has_kept_an_answer_with_its_graph_is_copied_without_the_graph(stable_diffusion: Any) -> None:
+    kept = torch.ones(1, requires_grad=True) * 2
+    stable_diffusion.scheduler.ets = [kept]
+
+    own = own_copy(stable_diffusion)
+
+    assert own.scheduler.ets == [torch.tensor([2.0])]
+    assert own.scheduler.ets[0].grad_fn is None
+    assert stable_diffusion.scheduler.ets[0] is kept
