@@ -55,6 +55,14 @@ def test_a_runs_seed_stands_for_manual_seed(engine: Engine, drawing: Any) -> Non
         assert np.abs(images(future) - each).max() < 1e-4
 
 
+def test_a_pipeline_that_takes_a_seed_itself_gets_the_runs_seed(engine: Engine) -> None:
+    class Seeded:
+        def __call__(self, seed: int = 0) -> int:
+            return seed
+
+    assert engine.submit(Seeded(), seed=7).result(SOON_S) == 7
+
+
 def test_two_runs_draw_differently_and_one_with_a_seed_leaves_the_callers_state_alone(
     engine: Engine, drawing: Any
 ) -> None:
