@@ -1,5 +1,6 @@
 """One company of requests: each as the stock pipeline gives it alone, and as the engine gives it among the others."""
 
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -79,6 +80,8 @@ def _stock(request: Request) -> Any:
     parts = [part for module in request.pipeline.components.values() for part in _parts(module)]
     processors = [(part, part.processor) for part in parts if hasattr(part, "processor")]
     arguments = request.arguments()
+    if "seed" in inspect.signature(type(request.pipeline).__call__).parameters:
+        arguments["seed"] = request.seed
     torch.manual_seed(request.seed)
     try:
         return request.pipeline(**arguments)
