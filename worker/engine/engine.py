@@ -93,7 +93,8 @@ class Engine:
         quick, and an error in it fails the run. `deadline` is in seconds from now. `adapters` are what the run's rows
         wear (see `worn`). A higher `priority` is stepped first. `memory` is what the run needs, in bytes. `seed`
         stands for `torch.manual_seed(seed)` before the call, for pipelines that draw besides the generator that they
-        are given; one that takes a `seed` itself gets it, too. The future can be cancelled until it is done, and stays pending until then.
+        are given; one that takes a `seed` itself gets it, too. The future can be cancelled until it is done, and stays
+        pending until then.
         """
         until = float("inf") if deadline is None else time.monotonic() + deadline
         random = branch_off() if seed is None else seeded(seed)
