@@ -193,6 +193,24 @@ def test_a_setting_that_a_run_changes_holds_for_that_run_alone() -> None:
         torch.testing.assert_close(result, pipeline(sample(seed), steps=4))
 
 
+def test_a_setting_that_is_set_to_what_it_was_is_no_change_and_the_owner_may_change_it_later() -> None:
+    class Repeating(Walk):
+        def __call__(self, sample: Tensor, steps: int = 3, **_: Any) -> Tensor:  # type: ignore[override]
+            self.module.is_loud, self.module.strengths = True, [1, 2]
+            return super().__call__(sample, steps)
+
+    room = Room(Switched())
+    room.module.is_loud, room.module.strengths = True, [1, 2]
+    room.admit(Repeating(room.module), sample=sample(0), steps=1)
+    lasting = room.admit(sample=sample(1), steps=4)
+    room.hub.advance()
+    room.module.is_loud = False
+    room.develop(lasting)
+
+    assert room.hub.exclusive == set()
+    assert not room.module.is_loud
+
+
 def test_what_a_module_had_set_when_it_failed_harms_nobody_after() -> None:
     class Remembering(Rows):
         def __init__(self) -> None:

@@ -68,9 +68,10 @@ class Fingerprint:
             self._set.setdefault((part, name), _own(part, name))
 
     def is_changed(self) -> bool:
+        self._set = {place: before for place, before in self._set.items() if not _is_same(_own(*place), before)}
         return (
             self._is_caching
-            or any(_is_other(part, name, before) for (part, name), before in self._set.items())
+            or any(_is_setting(*place, before) for place, before in self._set.items())
             or self._count_hooks() != self._counts
             or self._scales != self._held_scales
         )
@@ -102,8 +103,9 @@ class Fingerprint:
             _put_back(self._set_by_itself)
             raise
         finally:
-            self._set_by_itself.clear()
             self._worker = outer
+        if outer is None:
+            self._set_by_itself.clear()
         if self._count_hooks() == before:
             return
         for present, held, count in zip(self._hooks, self._held_hooks, before, strict=True):
@@ -120,11 +122,13 @@ def _own(part: nn.Module, name: str) -> Any:
     return next((place[name] for place in places if name in place), MISSING)
 
 
-def _is_other(part: nn.Module, name: str, before: Any) -> bool:
-    """An object that hangs where there was nothing, such as diffusers' registry of hooks, is no setting."""
-    value = _own(part, name)
-    is_setting = before is not MISSING or hasattr(type(part), name) or _is_plain(value)
-    return value is not before and is_setting
+def _is_same(value: Any, before: Any) -> bool:
+    return value is before or (_is_plain(value) and _is_plain(before) and value == before)
+
+
+def _is_setting(part: nn.Module, name: str, before: Any) -> bool:
+    """An object that hangs where there was nothing, such as diffusers' registry of hooks, is none."""
+    return before is not MISSING or hasattr(type(part), name) or _is_plain(_own(part, name))
 
 
 def _put_back(values: Values) -> None:
