@@ -89,7 +89,7 @@ def _options(configuration: Configuration, pipeline: Any) -> dict[str, Change]:
 
 
 def _setting(name: str, value: Any) -> Change:
-    return lambda _: {name: value}
+    return lambda _: {name: copy.deepcopy(value)}  # GLIGEN writes into what it is given
 
 
 def _ways(configuration: Configuration, pipeline: Any) -> dict[str, Change]:
