@@ -22,12 +22,13 @@ async def everything_is_restarted_under_load(scene: Scene, form: Form) -> Verdic
     """Each process in its turn, the next when the new one is there; clients and jobs notice nothing."""
     scene.start_workers(WORKERS, CAPACITY)
     async with serving(scene, APIS) as (apis, balancer):
-        load = asyncio.create_task(_load(scene, balancer))
+        is_over = asyncio.Event()
+        load = asyncio.create_task(_load(scene, balancer, is_over))
         for _ in range(form.rollings):
             await _restart_all(scene, apis)
-        load.cancel()
-        with suppress(asyncio.CancelledError):
-            await load
+        is_over.set()
+        async with asyncio.timeout(form.patience_s):
+            await load  # not cancelled: what a client has sent is admitted, whether or not it hears of it
         await scene.watch(len(scene.admitted), form.patience_s)
     burnt = _burnt(scene)
     faults = f"{form.rollings} x {WORKERS} workers and {APIS} APIs restarted under {balancer.requests} requests"
@@ -37,9 +38,9 @@ async def everything_is_restarted_under_load(scene: Scene, form: Form) -> Verdic
     return verdict
 
 
-async def _load(scene: Scene, balancer: Balancer) -> None:
+async def _load(scene: Scene, balancer: Balancer, is_over: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as clients:
-        while True:
+        while not is_over.is_set():
             clients.create_task(_client(scene, balancer))
             await asyncio.sleep(scene.chance.expovariate(PER_SECOND))
 
