@@ -72,11 +72,12 @@ class Answering:
         self._limits[batch.calls[0].loose] = max(1, batch.rows // 2)
 
     def _introduce(self, batch: Batch) -> list[Answer]:
-        """Lets a few calls meet for all; the others are stacked if that gives the same."""
+        """Lets a few calls meet for all; the others are stacked if that gives the same, and they still fit together."""
         few = self.meetings.strangers(batch)
         answers = dict(zip(few.calls, self._meet(few), strict=True))
         others = [call for call in batch.calls if call not in answers]
-        if others and self.meetings.is_agreed(batch):
+        still_fit = all(self.meetings.join(others[0], other) for other in others)  # more may have to be alike now
+        if others and still_fit and self.meetings.is_agreed(batch):
             answers.update(zip(others, self._answer(others), strict=True))
         return [answers[call] if call in answers else self._forwards.alone(call) for call in batch.calls]
 

@@ -76,6 +76,19 @@ def test_what_is_alike_when_rows_first_meet_has_to_stay_alike_if_a_module_takes_
         torch.testing.assert_close(result, room.alone(sample=sample(seed), more=more(seed)))
 
 
+def test_what_is_alike_in_the_few_that_meet_has_to_be_so_in_the_others_too() -> None:
+    room = Room(Leading())
+    timesteps = [2, 5, 7, 9, 2]
+
+    def more(seed: int) -> Callable[[int], dict[str, Any]]:
+        return lambda _step: {"timestep": torch.tensor(timesteps[seed])}
+
+    results = room.develop(*[room.admit(sample=sample(seed), steps=1, more=more(seed)) for seed in range(5)])
+
+    for seed, result in enumerate(results):
+        torch.testing.assert_close(result, room.alone(sample=sample(seed), steps=1, more=more(seed)))
+
+
 def test_what_a_module_takes_no_other_value_for_has_to_stay_alike() -> None:
     class Particular(Rows):
         def forward(self, sample: Tensor, timestep: Any = 0.0, scale: Any = 1.0) -> Tensor:
